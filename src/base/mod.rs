@@ -1,0 +1,12 @@
+//! Small things with no home of their own, none of them about models.
+
+pub mod canonical;
+pub mod device;
+pub mod digest;
+pub mod fs;
+pub mod node;
+pub mod plural;
+pub mod rng;
+pub mod span;
+pub mod suggest;
+pub mod units;

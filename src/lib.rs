@@ -1,0 +1,4 @@
+//! lmpipe: one recipe from raw text and a pretrained encoder to a small, fast, proven language model.
+
+pub mod base;
+pub mod stage;
