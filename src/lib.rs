@@ -1,4 +1,5 @@
 //! lmpipe: one recipe from raw text and a pretrained encoder to a small, fast, proven language model.
 
 pub mod base;
+pub mod data;
 pub mod stage;
