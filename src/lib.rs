@@ -3,3 +3,4 @@
 pub mod base;
 pub mod data;
 pub mod stage;
+pub mod text;
