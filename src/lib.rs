@@ -2,5 +2,6 @@
 
 pub mod base;
 pub mod data;
+pub mod hub;
 pub mod stage;
 pub mod text;
