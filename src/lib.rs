@@ -3,5 +3,7 @@
 pub mod base;
 pub mod data;
 pub mod hub;
+pub mod kernels;
+pub mod model;
 pub mod stage;
 pub mod text;

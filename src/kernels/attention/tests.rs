@@ -1,0 +1,115 @@
+//! Attention against plain loops in double precision, and its gradients against differences.
+
+use super::*;
+use crate::kernels::reference::{self, assert_close, check_gradient, noise};
+
+const OFFSETS: [usize; 6] = [0, 1, 3, 3, 20, 37];
+
+fn shape(heads: usize, head_dim: usize) -> Shape<'static> {
+    Shape { offsets: &OFFSETS, heads, head_dim }
+}
+
+/// Probabilities and output in double precision.
+fn expected(q: &[f32], k: &[f32], v: &[f32], shape: Shape<'_>, mask: Option<Mask>) -> (Vec<f64>, Vec<f64>) {
+    let (mut all, mut out) = (Vec::new(), vec![0.0; v.len()]);
+    for ends in shape.offsets.windows(2) {
+        for head in 0..shape.heads {
+            let column = head * shape.head_dim;
+            let cut = |x: &[f32]| -> Vec<f32> {
+                (ends[0]..ends[1]).flat_map(|t| x[t * shape.width() + column..][..shape.head_dim].to_vec()).collect()
+            };
+            let p = reference::probabilities(&cut(q), &cut(k), shape.head_dim);
+            let (len, v) = (ends[1] - ends[0], cut(v));
+            for i in 0..len {
+                for j in 0..len {
+                    let index = (all.len() + i * len + j) as u32;
+                    let used = p[i * len + j] * mask.map_or(1.0, |mask| f64::from(mask.factor(index)));
+                    for d in 0..shape.head_dim {
+                        out[(ends[0] + i) * shape.width() + column + d] += used * f64::from(v[j * shape.head_dim + d]);
+                    }
+                }
+            }
+            all.extend(p);
+        }
+    }
+    (all, out)
+}
+
+#[test]
+fn forward_agrees_with_plain_loops() {
+    for (heads, head_dim) in [(5, 6), (2, 32), (1, 17)] {
+        let shape = shape(heads, head_dim);
+        let [q, k, v] = [1, 2, 3].map(|seed| noise(37 * heads * head_dim, seed));
+        for mask in [None, Some(Mask::new(0.2, 7, 1))] {
+            let (p, out) = expected(&q, &k, &v, shape, mask);
+            assert_close(&forward(&q, &k, &v, shape, mask), &out, 2e-6);
+            if mask.is_none() {
+                let found = probabilities(&q, &k, shape);
+                assert_close(&found, &p, 1e-6);
+                assert_close(&context(&found, &v, shape), &out, 2e-6);
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_agree_with_differences() {
+    let shape = shape(2, 6);
+    let [q, k, v, gradient] = [1, 2, 3, 4].map(|seed| noise(37 * 12, seed));
+    let dot = |x: &[f64], gradient: &[f32]| x.iter().zip(gradient).map(|(x, g)| x * f64::from(*g)).sum::<f64>();
+    for mask in [None, Some(Mask::new(0.2, 7, 1))] {
+        let found = backward(&q, &k, &v, &gradient, shape, mask);
+        let loss = |q: &[f32], k: &[f32], v: &[f32]| dot(&expected(q, k, v, shape, mask).1, &gradient);
+        check_gradient(&q, &found.q, 1e-4, |q| loss(q, &k, &v));
+        check_gradient(&k, &found.k, 1e-4, |k| loss(&q, k, &v));
+        check_gradient(&v, &found.v, 1e-4, |v| loss(&q, &k, v));
+    }
+    let p = probabilities(&q, &k, shape);
+    let of_p = noise(p.len(), 9);
+    let (of_q, of_k) = probabilities_backward(&q, &k, &p, &of_p, shape);
+    check_gradient(&q, &of_q, 1e-4, |q| dot(&expected(q, &k, &v, shape, None).0, &of_p));
+    check_gradient(&k, &of_k, 1e-4, |k| dot(&expected(&q, k, &v, shape, None).0, &of_p));
+    // The two steps together are the one fused step.
+    let (of_p, of_v) = context_backward(&p, &v, &gradient, shape);
+    let (of_q, of_k) = probabilities_backward(&q, &k, &p, &of_p, shape);
+    let fused = backward(&q, &k, &v, &gradient, shape, None);
+    let wide = |x: &[f32]| x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
+    for (found, expected) in [(&of_q, &fused.q), (&of_k, &fused.k), (&of_v, &fused.v)] {
+        assert_close(found, &wide(expected), 1e-6);
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let shape = shape(5, 6);
+    let [q, k, v, gradient] = [1, 2, 3, 4].map(|seed| noise(37 * 30, seed));
+    let mask = Some(Mask::new(0.1, 3, 0));
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let gradients = backward(&q, &k, &v, &gradient, shape, mask);
+            (forward(&q, &k, &v, shape, mask), gradients.q, gradients.k, gradients.v)
+        })
+    };
+    assert_eq!(run(1), run(5));
+}
+
+#[test]
+fn every_isa_computes_the_same_products() {
+    for (rows, depth, columns) in [(1, 1, 1), (5, 3, 20), (6, 7, 16), (13, 40, 33)] {
+        let (a, b) = (noise(rows * padded(depth), 1), noise(depth * padded(columns), 2));
+        let mut expected = vec![0.0; rows * padded(columns)];
+        for (i, row) in expected.chunks_exact_mut(padded(columns)).enumerate() {
+            for (j, out) in row.iter_mut().enumerate() {
+                *out = (0..depth)
+                    .map(|p| f64::from(a[i * padded(depth) + p]) * f64::from(b[p * padded(columns) + j]))
+                    .sum();
+            }
+        }
+        for isa in Isa::all() {
+            let mut c = Vec::new();
+            multiply(isa, Operands { a: &a, a_transposed: false, b: &b, rows, depth }, columns, &mut c);
+            assert_close(&c, &expected, 1e-5);
+        }
+    }
+}

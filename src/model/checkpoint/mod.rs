@@ -1,0 +1,326 @@
+//! A model directory: load and save.
+
+mod fields;
+mod mmap;
+mod names;
+mod safetensors;
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use ::safetensors::Dtype;
+use candle_core::{Device, Tensor};
+pub(super) use fields::Fields;
+use safetensors::{Entry, Raw, Values};
+use serde_json::{Value, json};
+
+use super::{
+    EncoderSpec, Head, Int8Weight, Model, ModelError, Quantized,
+    families::{self, Family},
+    int8,
+    network::label_maps,
+    params::{EMBEDDINGS, Parameter, parameters},
+};
+use crate::base::{fs, plural};
+
+const DECODER: &str = "cls.predictions.decoder.weight";
+
+/// Reads a model directory.
+pub(super) fn load(dir: &Path, device: &Device) -> Result<Model, ModelError> {
+    let (file, object) = fields::read(dir)?;
+    let config = Fields::new(&file, &object);
+    let model_type = config.text("model_type")?.ok_or_else(|| config.fault("`model_type` is missing"))?;
+    let family = families::of(model_type).map_err(|error| config.fault(&error))?;
+    let mut spec = (family.spec)(&config)?;
+    let quantized = match config.value("quantization_config") {
+        None => Quantized::No,
+        Some(block) => int8::read_config(block).map_err(|error| config.fault(&error))?,
+    };
+    if quantized != Quantized::No && !device.is_cpu() {
+        return Err(ModelError::Device("int8 models run on `cpu` only".to_owned()));
+    }
+
+    let names::Renamed { tensors: mut raw, left_over } = names::rename(family, safetensors::read_dir(dir)?);
+    let mut notes: Vec<String> = left_over.iter().map(|name| format!("`{name}` is not used")).collect();
+    let head = head(family, &config, &raw, &mut notes)?;
+    spec.pooler = raw.contains_key("bert.pooler.dense.weight") || matches!(head, Head::SequenceClassification { .. });
+    if !spec.pooler && head == Head::None {
+        notes.push("the checkpoint has no pooler".to_owned());
+    }
+    // Old writers store the tied bias under the decoder's name.
+    if let Some(bias) = raw.remove("cls.predictions.decoder.bias")
+        && head == Head::MaskedLm
+    {
+        raw.entry("cls.predictions.bias".to_owned()).or_insert(bias);
+    }
+
+    let wanted = parameters(&spec, &head);
+    let mut reader = Reader { raw, device, params: BTreeMap::new(), int8: BTreeMap::new() };
+    reader.require_all(&wanted, dir)?;
+    for parameter in &wanted {
+        reader.take(parameter)?;
+    }
+    if head == Head::MaskedLm {
+        reader.take_decoder(&spec)?;
+    }
+    let Reader { raw, params, int8, .. } = reader;
+    notes.extend(raw.keys().filter(|name| *name != DECODER).map(|name| format!("`{name}` is not used")));
+    if quantized == Quantized::No && !int8.is_empty() {
+        return Err(config.fault("the weights are int8, but there is no `quantization_config`"));
+    }
+    if quantized != Quantized::No && int8.is_empty() {
+        return Err(config.fault("there is a `quantization_config`, but no weight is int8"));
+    }
+    for weight in int8.iter().filter(|(module, _)| !EMBEDDINGS.contains(&module.as_str())) {
+        weight.1.pack();
+    }
+    let device = device.clone();
+    Ok(Model { spec, head, config: Value::Object(object), params, int8, quantized, device, notes })
+}
+
+/// The head that the config names and the checkpoint has.
+fn head(
+    family: &Family,
+    config: &Fields<'_>,
+    raw: &BTreeMap<String, Raw>,
+    notes: &mut Vec<String>,
+) -> Result<Head, ModelError> {
+    let named = config.value("architectures").and_then(|list| list.get(0)).and_then(Value::as_str);
+    let classifier = raw.get("classifier.weight");
+    let has_masked_lm = raw.contains_key("cls.predictions.transform.dense.weight");
+    let [_, classification, masked_lm] = family.architectures;
+    let kind = match named {
+        Some(name) if name == classification => classification,
+        Some(name) if name == masked_lm || name.ends_with("ForPreTraining") => masked_lm,
+        Some(name) if name.contains("For") => {
+            notes.push(format!("the head of `{name}` is not used"));
+            return Ok(Head::None);
+        }
+        _ if classifier.is_some() => classification,
+        _ => masked_lm,
+    };
+    if kind == masked_lm {
+        if !has_masked_lm && named.is_some_and(|name| name == masked_lm) {
+            notes.push("the checkpoint has no masked-LM head".to_owned());
+        }
+        return Ok(if has_masked_lm { Head::MaskedLm } else { Head::None });
+    }
+    let Some(classifier) = classifier else {
+        notes.push("the checkpoint has no classifier".to_owned());
+        return Ok(Head::None);
+    };
+    let outputs = classifier.shape.first().copied().unwrap_or(0);
+    let labels = config.labels()?.unwrap_or_else(|| (0..outputs).map(|id| format!("LABEL_{id}")).collect());
+    if labels.len() != outputs {
+        let names = plural::count(labels.len(), "label");
+        return Err(config.fault(&format!("`id2label` names {names}, but `classifier.weight` has {outputs} rows")));
+    }
+    Ok(Head::SequenceClassification { labels })
+}
+
+/// Takes tensors out of a checkpoint, checking each.
+struct Reader<'a> {
+    raw: BTreeMap<String, Raw>,
+    device: &'a Device,
+    params: BTreeMap<String, Tensor>,
+    int8: BTreeMap<String, Int8Weight>,
+}
+
+impl Reader<'_> {
+    /// Says all that is missing at once.
+    fn require_all(&self, wanted: &[Parameter], dir: &Path) -> Result<(), ModelError> {
+        let missing: Vec<_> =
+            wanted.iter().map(|parameter| &parameter.name).filter(|name| !self.raw.contains_key(*name)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let shown = plural::list(&missing[..missing.len().min(4)]);
+        let more = if missing.len() > 4 { format!(" and {} more", missing.len() - 4) } else { String::new() };
+        Err(ModelError::Checkpoint(format!(
+            "the weights in `{}` lack {shown}{more}, which `config.json` asks for",
+            dir.display()
+        )))
+    }
+
+    fn take(&mut self, parameter: &Parameter) -> Result<(), ModelError> {
+        let Some(raw) = self.raw.remove(&parameter.name) else { return Ok(()) };
+        expect_shape(&parameter.name, &raw, &parameter.shape)?;
+        match (raw.values, parameter.name.strip_suffix(".weight")) {
+            (Values::F32(values), _) => {
+                let tensor = Tensor::from_vec(values, raw.shape, self.device)?;
+                self.params.insert(parameter.name.clone(), tensor);
+            }
+            (Values::I8(values), Some(module)) if raw.shape.len() == 2 => {
+                let (rows, columns) = (raw.shape[0], raw.shape[1]);
+                let name = format!("{module}.weight_scale");
+                let scale = self.raw.remove(&name).ok_or_else(|| {
+                    let file = raw.file.display();
+                    ModelError::Checkpoint(format!("`{file}`: `{}` is int8, but `{name}` is missing", parameter.name))
+                })?;
+                expect_shape(&name, &scale, &[rows, 1])?;
+                let Values::F32(scales) = scale.values else { return Err(wrong_type(&name, &scale, "a float type")) };
+                let at =
+                    |error: ModelError| ModelError::Checkpoint(format!("`{}`: `{name}`: {error}", raw.file.display()));
+                let weight = Int8Weight::from_parts(rows, columns, values, scales).map_err(at)?;
+                self.int8.insert(module.to_owned(), weight);
+            }
+            (values, _) => {
+                let raw = Raw { values, shape: Vec::new(), file: raw.file };
+                return Err(wrong_type(&parameter.name, &raw, "a float type"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a decoder that is not tied to the word embeddings.
+    fn take_decoder(&mut self, spec: &EncoderSpec) -> Result<(), ModelError> {
+        let Some(raw) = self.raw.remove(DECODER) else { return Ok(()) };
+        expect_shape(DECODER, &raw, &[spec.vocab_size, spec.hidden_size])?;
+        let Values::F32(values) = raw.values else { return Ok(()) };
+        let words = self.params.get(&format!("{}.weight", EMBEDDINGS[0]));
+        let tied = match words {
+            Some(words) => words.flatten_all()?.to_vec1::<f32>()? == values,
+            // A stored copy of a table that is int8 itself is older than the table.
+            None => true,
+        };
+        if !tied {
+            self.params.insert(DECODER.to_owned(), Tensor::from_vec(values, raw.shape, self.device)?);
+        }
+        Ok(())
+    }
+}
+
+fn expect_shape(name: &str, raw: &Raw, shape: &[usize]) -> Result<(), ModelError> {
+    if raw.shape == shape {
+        return Ok(());
+    }
+    Err(ModelError::Checkpoint(format!(
+        "`{}`: `{name}` has the shape {:?}, but `config.json` asks for {shape:?}",
+        raw.file.display(),
+        raw.shape
+    )))
+}
+
+fn wrong_type(name: &str, raw: &Raw, expected: &str) -> ModelError {
+    let (file, kind) = (raw.file.display(), raw.values.kind());
+    ModelError::Checkpoint(format!("`{file}`: `{name}` is of the type {kind}, not of {expected}"))
+}
+
+/// The files of a tokenizer.
+const TOKENIZER: [&str; 6] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "merges.txt",
+];
+
+/// Writes a model directory. The weights are written last: a directory with weights is whole.
+pub(super) fn save(model: &Model, dir: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
+    let family = families::of(model.config.get("model_type").and_then(Value::as_str).unwrap_or("bert"))
+        .map_err(ModelError::Checkpoint)?;
+    let config = config(model, family)?;
+    let entries = entries(model, family)?;
+    fs::create_dir(dir)?;
+    for name in TOKENIZER {
+        let from = tokenizer_from.join(name);
+        if from.exists() && from != dir.join(name) {
+            fs::write_atomic(&dir.join(name), &fs::read(&from)?)?;
+        }
+    }
+    let text = serde_json::to_string_pretty(&config).map_err(|error| {
+        ModelError::Checkpoint(format!("cannot write `{}`: {error}", dir.join("config.json").display()))
+    })?;
+    fs::write_atomic(&dir.join("config.json"), (text + "\n").as_bytes())?;
+    safetensors::write(&dir.join("model.safetensors"), entries)
+}
+
+/// `config.json`: what was read, and on it what the model is now.
+fn config(model: &Model, family: &Family) -> Result<Value, ModelError> {
+    let spec = &model.spec;
+    if spec.heads.is_empty() || spec.heads.len() != spec.intermediate_size.len() {
+        return Err(ModelError::Checkpoint("a model has at least one layer, and each layer its widths".to_owned()));
+    }
+    if let Some(other) = spec.intermediate_size.iter().find(|size| **size != spec.intermediate_size[0]) {
+        let first = spec.intermediate_size[0];
+        return Err(ModelError::Checkpoint(format!(
+            "`config.json` has one `intermediate_size` for all layers, but they have {first} and {other}: prune all \
+             layers to the same width"
+        )));
+    }
+    let mut config = model.config.as_object().cloned().unwrap_or_default();
+    (family.config)(spec, &mut config);
+    let [none, classification, masked_lm] = family.architectures;
+    let architecture = match &model.head {
+        Head::None => none,
+        Head::SequenceClassification { labels } => {
+            let (by_id, by_label) = label_maps(labels);
+            config.insert("id2label".to_owned(), by_id);
+            config.insert("label2id".to_owned(), by_label);
+            // Readers count `id2label`; a stale number beside it would contradict it.
+            config.shift_remove("num_labels");
+            classification
+        }
+        Head::MaskedLm => masked_lm,
+    };
+    config.insert("architectures".to_owned(), json!([architecture]));
+    for key in ["torch_dtype", "dtype"] {
+        // Halves are widened when they are read.
+        config.entry(key).and_modify(|kind| *kind = json!("float32"));
+    }
+    if model.params.contains_key(DECODER) {
+        config.insert("tie_word_embeddings".to_owned(), json!(false));
+    }
+    match &model.quantized {
+        Quantized::No => _ = config.shift_remove("quantization_config"),
+        Quantized::Int8 { embeddings, ignore } => {
+            config.insert("quantization_config".to_owned(), int8::config(*embeddings, ignore));
+        }
+    }
+    Ok(Value::Object(config))
+}
+
+/// All tensors under their names in the file.
+fn entries<'a>(model: &'a Model, family: &Family) -> Result<BTreeMap<String, Entry<'a>>, ModelError> {
+    let mut entries = BTreeMap::new();
+    for (name, tensor) in &model.params {
+        let values = tensor.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?;
+        let bytes = Cow::Owned(safetensors::f32_bytes(&values));
+        entries.insert(family.theirs(name), Entry { kind: Dtype::F32, shape: tensor.dims().to_vec(), bytes });
+    }
+    for (module, weight) in &model.int8 {
+        let values: Vec<u8> = weight.values().iter().map(|&value| value as u8).collect();
+        let entry = Entry { kind: Dtype::I8, shape: weight.shape().to_vec(), bytes: Cow::Owned(values) };
+        entries.insert(family.theirs(&format!("{module}.weight")), entry);
+        let bytes = Cow::Owned(safetensors::f32_bytes(weight.scales()));
+        let entry = Entry { kind: Dtype::F32, shape: vec![weight.shape()[0], 1], bytes };
+        entries.insert(family.theirs(&format!("{module}.weight_scale")), entry);
+    }
+    check_complete(model, &entries, family)?;
+    Ok(entries)
+}
+
+/// What is written must be what the config asks for: a surgery that forgot a tensor ends here, not at the reader.
+fn check_complete(model: &Model, entries: &BTreeMap<String, Entry<'_>>, family: &Family) -> Result<(), ModelError> {
+    let wanted = parameters(&model.spec, &model.head);
+    for parameter in &wanted {
+        let entry = entries.get(&family.theirs(&parameter.name));
+        let shape = entry.map(|entry| entry.shape.as_slice());
+        if shape != Some(&parameter.shape) {
+            let found = shape.map_or_else(|| "missing".to_owned(), |shape| format!("of the shape {shape:?}"));
+            return Err(ModelError::Checkpoint(format!(
+                "`{}` is {found}, but the model's shape asks for {:?}",
+                parameter.name, parameter.shape
+            )));
+        }
+    }
+    let known: BTreeSet<_> = wanted.iter().map(|parameter| parameter.name.as_str()).chain([DECODER]).collect();
+    match model.params.keys().find(|name| !known.contains(name.as_str())) {
+        Some(name) => Err(ModelError::Checkpoint(format!("`{name}` is no parameter of the model's shape"))),
+        None => Ok(()),
+    }
+}

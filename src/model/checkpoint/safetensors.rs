@@ -1,0 +1,201 @@
+//! safetensors, single and sharded.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::{Path, PathBuf},
+};
+
+use safetensors::{Dtype, SafeTensors, View};
+use serde_json::Value;
+
+use super::mmap;
+use crate::{base::fs, model::ModelError};
+
+/// A tensor as it stands in a file.
+pub(super) struct Raw {
+    pub(super) shape: Vec<usize>,
+    pub(super) values: Values,
+    /// The file that it came from.
+    pub(super) file: PathBuf,
+}
+
+/// The values of a tensor: floats of all widths are read as f32.
+pub(super) enum Values {
+    F32(Vec<f32>),
+    I8(Vec<i8>),
+    /// Another type, which no parameter has.
+    Other(Dtype),
+}
+
+impl Values {
+    /// The type in words, for errors.
+    pub(super) fn kind(&self) -> String {
+        match self {
+            Self::F32(_) => "F32".to_owned(),
+            Self::I8(_) => "I8".to_owned(),
+            Self::Other(kind) => format!("{kind:?}"),
+        }
+    }
+}
+
+/// Reads all tensors of a model directory: `model.safetensors`, or the shards that `model.safetensors.index.json` names.
+///
+/// # Errors
+/// When a file is missing or damaged.
+pub(super) fn read_dir(dir: &Path) -> Result<BTreeMap<String, Raw>, ModelError> {
+    let single = dir.join("model.safetensors");
+    let index = dir.join("model.safetensors.index.json");
+    let mut tensors = BTreeMap::new();
+    if single.exists() {
+        read_file(&single, &mut tensors)?;
+    } else if index.exists() {
+        for shard in shards(&index)? {
+            read_file(&dir.join(shard), &mut tensors)?;
+        }
+    } else {
+        let pickle = dir.join("pytorch_model.bin").exists();
+        let hint = if pickle { "; `pytorch_model.bin` is a pickle: save it as safetensors first" } else { "" };
+        return Err(ModelError::Checkpoint(format!("there is no `model.safetensors` in `{}`{hint}", dir.display())));
+    }
+    Ok(tensors)
+}
+
+fn shards(index: &Path) -> Result<BTreeSet<String>, ModelError> {
+    let wrong = |what: &str| ModelError::Checkpoint(format!("`{}` {what}", index.display()));
+    let value: Value =
+        serde_json::from_str(&fs::read_text(index)?).map_err(|error| wrong(&format!("is not JSON: {error}")))?;
+    let map = value.get("weight_map").and_then(Value::as_object).ok_or_else(|| wrong("has no `weight_map`"))?;
+    let shards: BTreeSet<_> = map.values().filter_map(Value::as_str).map(str::to_owned).collect();
+    if shards.iter().any(|name| name.contains(['/', '\\'])) {
+        return Err(wrong("names a shard outside its folder"));
+    }
+    Ok(shards)
+}
+
+fn read_file(path: &Path, into: &mut BTreeMap<String, Raw>) -> Result<(), ModelError> {
+    let map = mmap::map(path)?;
+    let damaged = |what: String| ModelError::Checkpoint(format!("`{}` is damaged: {what}", path.display()));
+    if map.len() < 8 {
+        return Err(damaged(format!("it has {} bytes, less than a safetensors header", map.len())));
+    }
+    let file = SafeTensors::deserialize(&map).map_err(|error| damaged(explain(&error.to_string(), map.len())))?;
+    for (name, view) in file.iter() {
+        let values = values(view.dtype(), view.data());
+        into.insert(name.to_owned(), Raw { shape: view.shape().to_vec(), values, file: path.to_owned() });
+    }
+    Ok(())
+}
+
+/// The reader's words, in ours.
+fn explain(error: &str, n_bytes: usize) -> String {
+    match error {
+        text if text.contains("incomplete metadata") => {
+            format!("its header promises more tensors than its {n_bytes} bytes hold (an unfinished download?)")
+        }
+        text if text.contains("invalid header length") || text.contains("header too large") => {
+            "it does not start with a safetensors header (a Git LFS pointer or another format?)".to_owned()
+        }
+        text => text.to_owned(),
+    }
+}
+
+fn values(kind: Dtype, data: &[u8]) -> Values {
+    let wide = || data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    let half = || data.chunks_exact(2).map(|b| [b[0], b[1]]);
+    match kind {
+        Dtype::F32 => Values::F32(wide().collect()),
+        Dtype::F16 => Values::F32(half().map(|b| f16_to_f32(u16::from_le_bytes(b))).collect()),
+        Dtype::BF16 => Values::F32(half().map(|b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)).collect()),
+        Dtype::F64 => Values::F32(
+            data.chunks_exact(8)
+                .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32)
+                .collect(),
+        ),
+        Dtype::I8 => Values::I8(data.iter().map(|&byte| byte as i8).collect()),
+        other => Values::Other(other),
+    }
+}
+
+/// IEEE half precision to single: exact.
+fn f16_to_f32(bits: u16) -> f32 {
+    let sign = u32::from(bits >> 15) << 31;
+    let exponent = u32::from(bits >> 10 & 0x1f);
+    let fraction = u32::from(bits & 0x3ff);
+    match (exponent, fraction) {
+        // Zero and subnormals: the fraction in units of 2⁻²⁴.
+        (0, _) => f32::from_bits(sign | (fraction as f32 / 16_777_216.0).to_bits()),
+        (0x1f, _) => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
+        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
+    }
+}
+
+/// A tensor to be written.
+pub(super) struct Entry<'a> {
+    pub(super) kind: Dtype,
+    pub(super) shape: Vec<usize>,
+    pub(super) bytes: Cow<'a, [u8]>,
+}
+
+impl View for Entry<'_> {
+    fn dtype(&self) -> Dtype {
+        self.kind
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Writes tensors as one file, reads it back and compares.
+///
+/// # Errors
+/// When it cannot be written, or reads back differently.
+pub(super) fn write(path: &Path, entries: BTreeMap<String, Entry<'_>>) -> Result<(), ModelError> {
+    let failed = |what: String| ModelError::Checkpoint(format!("cannot write `{}`: {what}", path.display()));
+    // `transformers` refuses files that do not name their format.
+    let about = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let bytes = safetensors::serialize(entries, Some(about)).map_err(|error| failed(error.to_string()))?;
+    fs::write_atomic(path, &bytes)?;
+    if fs::read(path)? != bytes {
+        return Err(failed("it reads back differently (a failing disk?)".to_owned()));
+    }
+    Ok(())
+}
+
+/// The bytes of floats, as they stand in a file.
+pub(super) fn f32_bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_widen_exactly() {
+        let cases = [
+            (0x0000, 0.0),
+            (0x8000, -0.0),
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x3555, 0.333_251_95),
+            (0x0001, 5.960_464_5e-8),
+            (0x83ff, -6.097_555e-5),
+            (0x7bff, 65504.0),
+            (0x7c00, f32::INFINITY),
+        ];
+        for (bits, value) in cases {
+            assert_eq!(f16_to_f32(bits).to_bits(), f32::to_bits(value), "{bits:x}");
+        }
+        assert!(f16_to_f32(0x7e00).is_nan());
+    }
+}

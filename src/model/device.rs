@@ -1,0 +1,78 @@
+//! Which devices there are; `DeviceId` to candle's `Device`; which instruction sets the kernels may use.
+
+use candle_core::Device;
+
+use super::ModelError;
+use crate::{
+    base::device::DeviceId,
+    kernels::{gemm_i8, isa},
+};
+
+/// Whether a device is there, or why not, in words that say what to do.
+///
+/// # Errors
+/// When it is not there, or the build has no support for its kind.
+pub fn available(id: DeviceId) -> Result<(), String> {
+    open(id).map(|_| ())
+}
+
+/// The candle device of a name.
+///
+/// # Errors
+/// When it is not there.
+pub fn candle_device(id: DeviceId) -> Result<Device, ModelError> {
+    open(id).map_err(ModelError::Device)
+}
+
+/// Forbids the instruction sets above the named one (`generic`, `avx2`, `avx512`), for tests and for comparing kernels.
+/// It must be called before the first computation: the instruction set is chosen once.
+///
+/// # Errors
+/// When the name is unknown or the choice was made already.
+pub fn limit_isa(name: &str) -> Result<(), String> {
+    isa::limit(name)
+}
+
+/// The name of the int8 kernel that this processor runs, for benchmarks and `doctor`.
+pub fn int8_kernel() -> &'static str {
+    gemm_i8::kernel_name()
+}
+
+fn open(id: DeviceId) -> Result<Device, String> {
+    let (built, opened) = match id {
+        DeviceId::Cpu => return Ok(Device::Cpu),
+        DeviceId::Cuda(ordinal) => (cfg!(feature = "cuda"), cfg!(feature = "cuda").then(|| Device::new_cuda(ordinal))),
+        DeviceId::Metal(ordinal) => {
+            (cfg!(feature = "metal"), cfg!(feature = "metal").then(|| Device::new_metal(ordinal)))
+        }
+    };
+    match opened {
+        Some(Ok(device)) => Ok(device),
+        // The backends' errors carry backtraces and newlines: the first line says it.
+        Some(Err(error)) => {
+            let text = error.to_string();
+            Err(format!("`{id}` is not there: {}", text.lines().next().unwrap_or("no such device")))
+        }
+        None => {
+            debug_assert!(!built, "a built feature is opened");
+            Err(format!("`{id}` needs a build with `--features {}`", id.kind()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_processor_is_there_and_the_rest_answers_politely() {
+        assert_eq!(available(DeviceId::Cpu), Ok(()));
+        for id in [DeviceId::Cuda(0), DeviceId::Metal(1)] {
+            if let Err(text) = available(id) {
+                assert!(text.starts_with(&format!("`{id}` ")), "{text}");
+            }
+        }
+        #[cfg(not(feature = "cuda"))]
+        assert_eq!(available(DeviceId::Cuda(0)).unwrap_err(), "`cuda:0` needs a build with `--features cuda`");
+    }
+}

@@ -1,0 +1,51 @@
+//! Word, position and type embeddings, normalised.
+
+use candle_core::{Device, Tensor};
+
+use super::{
+    Int8Weight, ModelError,
+    encoder::{Pass, Site},
+    ops,
+    params::EMBEDDINGS,
+};
+
+/// `dropout(LayerNorm(word + position + type))`; positions start at 0 in each sequence.
+///
+/// # Shapes
+/// → `[tokens, hidden]`.
+pub(super) fn forward(pass: &Pass<'_>) -> Result<Tensor, ModelError> {
+    let positions: Vec<u32> = pass.batch.offsets.windows(2).flat_map(|ends| 0..(ends[1] - ends[0]) as u32).collect();
+    let ids = [pass.batch.input_ids, positions.as_slice(), pass.batch.type_ids];
+    let x = if EMBEDDINGS.iter().any(|module| pass.model.int8.contains_key(*module)) {
+        add_rows(pass, ids)?
+    } else {
+        let [word, position, kind] = EMBEDDINGS.map(|module| pass.parameter(&format!("{module}.weight")));
+        ops::embed([word?, position?, kind?], ids, pass.route)?
+    };
+    let x = pass.norm("bert.embeddings.LayerNorm", &x)?;
+    Ok(ops::drop_out(&x, pass.mask(pass.model.spec.hidden_dropout, Site::Embeddings), pass.route)?)
+}
+
+/// The same sum where some table is int8: only the rows that are needed are dequantised.
+fn add_rows(pass: &Pass<'_>, ids: [&[u32]; 3]) -> Result<Tensor, ModelError> {
+    let (tokens, hidden) = (pass.batch.input_ids.len(), pass.model.spec.hidden_size);
+    let mut sum = vec![0.0_f32; tokens * hidden];
+    for (module, ids) in EMBEDDINGS.iter().zip(ids) {
+        let rows = if let Some(table) = pass.model.int8.get(*module) {
+            rows_of(table, ids, hidden)
+        } else {
+            let ids = Tensor::new(ids, &Device::Cpu)?;
+            pass.parameter(&format!("{module}.weight"))?.index_select(&ids, 0)?.flatten_all()?.to_vec1()?
+        };
+        sum.iter_mut().zip(&rows).for_each(|(sum, x)| *sum += x);
+    }
+    Ok(Tensor::from_vec(sum, (tokens, hidden), &Device::Cpu)?)
+}
+
+fn rows_of(table: &Int8Weight, ids: &[u32], hidden: usize) -> Vec<f32> {
+    let mut rows = vec![0.0; ids.len() * hidden];
+    for (&id, row) in ids.iter().zip(rows.chunks_exact_mut(hidden)) {
+        table.dequantize_row(id as usize, row);
+    }
+    rows
+}

@@ -1,0 +1,28 @@
+//! One configurable encoder: its spec, its families, its checkpoints, its devices.
+
+mod attention;
+mod checkpoint;
+mod device;
+mod embeddings;
+mod encoder;
+mod error;
+mod families;
+mod heads;
+mod init;
+mod int8;
+mod layer;
+mod linear;
+mod network;
+mod ops;
+mod params;
+mod spec;
+
+pub use device::{available, candle_device, int8_kernel, limit_isa};
+pub use error::ModelError;
+pub use int8::Int8Weight;
+pub use network::{Head, Keep, Model, Output, Packed, Quantized};
+pub use params::{Parameter, parameters};
+pub use spec::{Activation, EncoderSpec};
+
+#[cfg(test)]
+mod tests;

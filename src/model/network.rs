@@ -1,0 +1,267 @@
+//! `Model`: an encoder and its head, with named parameters.
+
+use std::{collections::BTreeMap, fmt, path::Path};
+
+use candle_core::{Device, Tensor, Var};
+use serde_json::{Map, Value, json};
+
+use super::{
+    EncoderSpec, Int8Weight, ModelError, checkpoint,
+    encoder::Pass,
+    families, init,
+    ops::Route,
+    params::{Parameter, parameters},
+};
+
+/// What stands on the encoder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// Nothing: hidden states only.
+    None,
+    /// Sequence classification: dropout and a linear layer on the pooled first token.
+    SequenceClassification {
+        /// The labels, in the order of the logits.
+        labels: Vec<String>,
+    },
+    /// Masked language modelling: dense, activation, norm, and the tied decoder.
+    MaskedLm,
+}
+
+/// How the linear layers of a model are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Quantized {
+    /// As f32.
+    No,
+    /// As int8 in compressed-tensors' `int-quantized` form; `embeddings` when the embedding tables are int8 too.
+    Int8 {
+        /// Whether the embedding tables are int8 too.
+        embeddings: bool,
+        /// The modules that stay f32, as `quantization_config.ignore` names them.
+        ignore: Vec<String>,
+    },
+}
+
+/// A model. Parameters are kept under Hugging Face's names in their modern form (`bert.encoder.layer.0.attention.self.query.weight`,
+/// `classifier.bias`), `[out, in]`, so that what is trained, pruned and written is what `transformers` reads.
+///
+/// A clone shares the storage of the parameters: training the one changes the other.
+#[derive(Clone)]
+pub struct Model {
+    /// The shape.
+    pub spec: EncoderSpec,
+    /// The head.
+    pub head: Head,
+    /// `config.json` as it was read; what lmpipe does not know is kept.
+    pub config: Value,
+    /// The parameters by name. Trainable ones are [`Var`]s over the same storage.
+    pub params: BTreeMap<String, Tensor>,
+    /// The int8 weights by the name of their module (`bert.encoder.layer.0.output.dense`); their biases are in `params`.
+    pub int8: BTreeMap<String, Int8Weight>,
+    /// How linear layers are stored.
+    pub quantized: Quantized,
+    /// Where it is.
+    pub device: Device,
+    /// What a user should know about how it was read: tensors that were dropped, a pooler or head that is missing.
+    pub notes: Vec<String>,
+}
+
+/// A packed batch, as the encoder takes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Packed<'a> {
+    /// Token ids, `[total_tokens]`.
+    pub input_ids: &'a [u32],
+    /// Token types, `[total_tokens]`.
+    pub type_ids: &'a [u32],
+    /// Where each sequence starts, and the end, `[rows + 1]`.
+    pub offsets: &'a [usize],
+}
+
+/// What a forward pass keeps beside its result, and whether it drops out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keep {
+    /// Keep the hidden states: the embeddings' and each layer's.
+    pub hidden_states: bool,
+    /// Keep the attention probabilities of each layer.
+    pub attentions: bool,
+    /// Train: drop out with this seed (a seed a step). `None` is inference.
+    pub dropout_seed: Option<u64>,
+}
+
+/// What a forward pass gives.
+pub struct Output {
+    /// The last hidden state, `[total_tokens, hidden_size]`.
+    pub last_hidden_state: Tensor,
+    /// `[rows, labels]` of a sequence classifier, `[total_tokens, vocab_size]` of a masked LM.
+    pub logits: Option<Tensor>,
+    /// On request: the embeddings' output and each layer's, `[total_tokens, hidden_size]` each.
+    pub hidden_states: Vec<Tensor>,
+    /// On request: each layer's attention probabilities (before dropout), sequence after sequence, head after head,
+    /// flattened: `[Σ heads · len²]`.
+    pub attentions: Vec<Tensor>,
+}
+
+impl fmt::Debug for Model {
+    /// Without the numbers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { spec, head, quantized, .. } = self;
+        f.debug_struct("Model")
+            .field("spec", spec)
+            .field("head", head)
+            .field("quantized", quantized)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Model {
+    /// Reads a Hugging Face directory (`config.json`, `model.safetensors`), f32 or int8.
+    ///
+    /// Names of old checkpoints (`gamma`, `beta`), and with or without the `bert.` prefix, are understood. A head that
+    /// the checkpoint lacks is [`Head::None`].
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, the family unknown, or a tensor missing or of another shape than the config says.
+    pub fn load(dir: &Path, device: &Device) -> Result<Self, ModelError> {
+        checkpoint::load(dir, device)
+    }
+
+    /// Writes `config.json` and `model.safetensors` and copies the tokenizer's files from `tokenizer_from`.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn save(&self, dir: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
+        checkpoint::save(self, dir, tokenizer_from)
+    }
+
+    /// The same encoder with a fresh sequence-classification head for these labels (pooler initialised too where the
+    /// checkpoint had none), seeded. A head for the same labels is kept.
+    ///
+    /// # Errors
+    /// When a tensor cannot be made.
+    pub fn with_classifier(mut self, labels: &[String], seed: u64) -> Result<Self, ModelError> {
+        let head = Head::SequenceClassification { labels: labels.to_vec() };
+        if self.head == head {
+            return Ok(self);
+        }
+        self.head = head;
+        self.spec.pooler = true;
+        let wanted = parameters(&self.spec, &self.head);
+        let is_wanted = |name: &str| wanted.iter().any(|parameter| parameter.name == name);
+        self.params.retain(|name, _| is_wanted(name) && !name.starts_with("classifier."));
+        self.int8.retain(|module, _| is_wanted(&format!("{module}.weight")) && module != "classifier");
+        self.fill_in(&wanted, seed)?;
+        if let Some(config) = self.config.as_object_mut() {
+            // It described the head that is gone.
+            config.shift_remove("problem_type");
+        }
+        Ok(self)
+    }
+
+    /// A model of a shape, initialised at random (normal with `initializer_range`, zero biases), seeded.
+    ///
+    /// # Errors
+    /// When a tensor cannot be made.
+    pub fn init(spec: EncoderSpec, head: Head, seed: u64, device: &Device) -> Result<Self, ModelError> {
+        let wanted = parameters(&spec, &head);
+        let mut config = Map::new();
+        (families::default().config)(&spec, &mut config);
+        let mut model = Self {
+            spec,
+            head,
+            config: Value::Object(config),
+            params: BTreeMap::new(),
+            int8: BTreeMap::new(),
+            quantized: Quantized::No,
+            device: device.clone(),
+            notes: Vec::new(),
+        };
+        model.fill_in(&wanted, seed)?;
+        Ok(model)
+    }
+
+    /// Makes every f32 parameter trainable and returns the variables by name, in order.
+    ///
+    /// # Errors
+    /// When the model is quantised.
+    pub fn trainable(&mut self) -> Result<BTreeMap<String, Var>, ModelError> {
+        if self.quantized != Quantized::No || !self.int8.is_empty() {
+            return Err(ModelError::Checkpoint(
+                "an int8 model cannot be trained; train its f32 parent and quantise again".to_owned(),
+            ));
+        }
+        let mut variables = BTreeMap::new();
+        for (name, tensor) in &mut self.params {
+            let variable = Var::from_tensor(tensor)?;
+            *tensor = variable.as_tensor().clone();
+            variables.insert(name.clone(), variable);
+        }
+        Ok(variables)
+    }
+
+    /// The same model with parameters that are no variables: a forward pass keeps nothing for gradients. The storage is
+    /// shared, so it follows the training of its source.
+    #[must_use]
+    pub fn frozen(&self) -> Self {
+        let params = self.params.iter().map(|(name, tensor)| (name.clone(), tensor.detach())).collect();
+        Self { params, ..self.clone() }
+    }
+
+    /// Runs the model.
+    ///
+    /// # Errors
+    /// When a sequence is longer than `max_positions` or an id is out of range (the message says which), or a computation fails.
+    pub fn forward(&self, batch: Packed<'_>, keep: Keep) -> Result<Output, ModelError> {
+        self.forward_by(batch, keep, Route::of(&self.device))
+    }
+
+    pub(super) fn forward_by(&self, batch: Packed<'_>, keep: Keep, route: Route) -> Result<Output, ModelError> {
+        Pass::new(self, batch, keep, route)?.run()
+    }
+
+    /// How many parameters it has, int8 ones included.
+    #[must_use]
+    pub fn n_parameters(&self) -> usize {
+        let int8: usize = self.int8.values().map(|weight| weight.values().len()).sum();
+        self.params.values().map(Tensor::elem_count).sum::<usize>() + int8
+    }
+
+    /// Multiply–accumulates of one forward pass over one sequence of this length: linear layers, attention and head.
+    #[must_use]
+    pub fn macs(&self, sequence_length: usize) -> u64 {
+        let (len, hidden) = (sequence_length as u64, self.spec.hidden_size as u64);
+        let layers = self.spec.heads.iter().zip(&self.spec.intermediate_size).map(|(&heads, &intermediate)| {
+            let width = (heads * self.spec.head_dim) as u64;
+            let linear = 4 * hidden * width + 2 * hidden * intermediate as u64;
+            len * linear + 2 * len * len * width
+        });
+        let head = match &self.head {
+            Head::None => 0,
+            Head::SequenceClassification { labels } => hidden * labels.len() as u64,
+            Head::MaskedLm => len * hidden * (hidden + self.spec.vocab_size as u64),
+        };
+        let pooler = if self.spec.pooler { hidden * hidden } else { 0 };
+        layers.sum::<u64>() + head + pooler
+    }
+
+    /// Adds the parameters that are missing, fresh.
+    fn fill_in(&mut self, wanted: &[Parameter], seed: u64) -> Result<(), ModelError> {
+        for parameter in wanted {
+            let is_int8 = parameter.name.strip_suffix(".weight").is_some_and(|module| self.int8.contains_key(module));
+            if !is_int8 && !self.params.contains_key(&parameter.name) {
+                let fresh = init::tensor(parameter, self.spec.initializer_range, seed, &self.device)?;
+                self.params.insert(parameter.name.clone(), fresh);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The labels of a head as `config.json` has them.
+pub(super) fn label_maps(labels: &[String]) -> (Value, Value) {
+    let by_id: Map<_, _> = labels.iter().enumerate().map(|(id, label)| (id.to_string(), json!(label))).collect();
+    let by_label: Map<_, _> = labels.iter().enumerate().map(|(id, label)| (label.clone(), json!(id))).collect();
+    (Value::Object(by_id), Value::Object(by_label))
+}
+
+pub(super) fn missing(name: &str) -> ModelError {
+    ModelError::Checkpoint(format!("the model has no tensor `{name}`"))
+}

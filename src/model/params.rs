@@ -1,0 +1,77 @@
+//! The named parameters of a spec and a head: which there are, and of which shapes.
+
+use super::{EncoderSpec, Head};
+
+/// A parameter's name and shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Hugging Face's name in its modern form: `bert.encoder.layer.0.output.dense.weight`.
+    pub name: String,
+    /// `[out, in]` of a linear layer, `[rows, hidden]` of an embedding, `[width]` of a bias or norm.
+    pub shape: Vec<usize>,
+}
+
+impl Parameter {
+    /// Whether it is the scale of a layer norm, which starts at one.
+    pub(super) fn is_norm_scale(&self) -> bool {
+        self.name.ends_with("LayerNorm.weight")
+    }
+}
+
+/// The modules that are embedding tables.
+pub(super) const EMBEDDINGS: [&str; 3] =
+    ["bert.embeddings.word_embeddings", "bert.embeddings.position_embeddings", "bert.embeddings.token_type_embeddings"];
+
+/// All parameters of a model, in the order of its computation. The decoder of a masked LM is tied to the word
+/// embeddings and not among them.
+pub fn parameters(spec: &EncoderSpec, head: &Head) -> Vec<Parameter> {
+    let mut list = List(Vec::new());
+    let hidden = spec.hidden_size;
+    for (module, rows) in EMBEDDINGS.iter().zip([spec.vocab_size, spec.max_positions, spec.type_vocab_size]) {
+        list.add(format!("{module}.weight"), &[rows, hidden]);
+    }
+    list.norm("bert.embeddings.LayerNorm", hidden);
+    for (layer, (&heads, &intermediate)) in spec.heads.iter().zip(&spec.intermediate_size).enumerate() {
+        let prefix = format!("bert.encoder.layer.{layer}");
+        let width = heads * spec.head_dim;
+        for projection in ["query", "key", "value"] {
+            list.linear(&format!("{prefix}.attention.self.{projection}"), width, hidden);
+        }
+        list.linear(&format!("{prefix}.attention.output.dense"), hidden, width);
+        list.norm(&format!("{prefix}.attention.output.LayerNorm"), hidden);
+        list.linear(&format!("{prefix}.intermediate.dense"), intermediate, hidden);
+        list.linear(&format!("{prefix}.output.dense"), hidden, intermediate);
+        list.norm(&format!("{prefix}.output.LayerNorm"), hidden);
+    }
+    if spec.pooler {
+        list.linear("bert.pooler.dense", hidden, hidden);
+    }
+    match head {
+        Head::None => {}
+        Head::SequenceClassification { labels } => list.linear("classifier", labels.len(), hidden),
+        Head::MaskedLm => {
+            list.linear("cls.predictions.transform.dense", hidden, hidden);
+            list.norm("cls.predictions.transform.LayerNorm", hidden);
+            list.add("cls.predictions.bias".to_owned(), &[spec.vocab_size]);
+        }
+    }
+    list.0
+}
+
+struct List(Vec<Parameter>);
+
+impl List {
+    fn add(&mut self, name: String, shape: &[usize]) {
+        self.0.push(Parameter { name, shape: shape.to_vec() });
+    }
+
+    fn linear(&mut self, module: &str, outputs: usize, inputs: usize) {
+        self.add(format!("{module}.weight"), &[outputs, inputs]);
+        self.add(format!("{module}.bias"), &[outputs]);
+    }
+
+    fn norm(&mut self, module: &str, width: usize) {
+        self.add(format!("{module}.weight"), &[width]);
+        self.add(format!("{module}.bias"), &[width]);
+    }
+}
