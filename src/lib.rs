@@ -5,5 +5,7 @@ pub mod data;
 pub mod hub;
 pub mod kernels;
 pub mod model;
+pub mod plan;
+pub mod recipe;
 pub mod stage;
 pub mod text;
