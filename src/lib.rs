@@ -2,6 +2,7 @@
 
 pub mod base;
 pub mod data;
+pub mod engine;
 pub mod hub;
 pub mod kernels;
 pub mod model;
