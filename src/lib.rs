@@ -8,5 +8,6 @@ pub mod kernels;
 pub mod model;
 pub mod plan;
 pub mod recipe;
+pub mod report;
 pub mod stage;
 pub mod text;

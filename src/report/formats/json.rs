@@ -1,0 +1,187 @@
+//! `metrics.json`: every number of a run for programs; its version rises when its shape changes.
+
+use serde::{Deserialize, Serialize};
+
+use super::Renderer;
+use crate::{
+    report::{
+        error::ReportError,
+        model::{GateState, Outcome, Report},
+    },
+    stage::Metric,
+};
+
+/// The version of the file's shape.
+pub const METRICS_VERSION: u64 = 1;
+
+/// Renders `metrics.json`.
+pub(super) struct Json;
+
+/// What `metrics.json` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricsFile {
+    /// [`METRICS_VERSION`].
+    pub version: u64,
+    /// The version of lmpipe that wrote it.
+    pub lmpipe: String,
+    /// The recipe's name.
+    pub recipe: String,
+    /// The command that makes the run again.
+    pub command: String,
+    /// The finding in one sentence.
+    pub headline: String,
+    /// `passed`, `failed`, `unknown` or `ungated`.
+    pub outcome: String,
+    /// The model that others are compared with.
+    pub baseline: Option<String>,
+    /// The model that the headline is about.
+    pub subject: Option<String>,
+    /// The gates.
+    pub gates: Vec<MetricsGate>,
+    /// Every number by its full name, `stage[@cell].metric`, in the order of the recipe. What is not a finite number is
+    /// left out: JSON has no word for it.
+    pub metrics: Vec<Metric>,
+}
+
+/// A gate in `metrics.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricsGate {
+    /// The metric.
+    pub metric: String,
+    /// What it is compared with.
+    pub versus: Option<String>,
+    /// The bound's key in a recipe: `max_drop`.
+    pub bound: String,
+    /// The bound.
+    pub limit: f64,
+    /// `passed`, `failed` or `unknown`.
+    pub state: String,
+    /// The metric's value.
+    pub value: Option<f64>,
+    /// What was found, in words.
+    pub text: String,
+}
+
+impl MetricsFile {
+    /// The file of a report.
+    #[must_use]
+    pub fn of(report: &Report) -> Self {
+        let gates = report
+            .gates
+            .iter()
+            .map(|line| {
+                let gate = &line.verdict.gate;
+                let (bound, limit, _) = gate.bound.parts();
+                MetricsGate {
+                    metric: gate.metric.clone(),
+                    versus: gate.versus.clone(),
+                    bound: bound.to_owned(),
+                    limit,
+                    state: state(line.state).to_owned(),
+                    value: line.verdict.value.filter(|value| value.is_finite()),
+                    text: line.verdict.text.clone(),
+                }
+            })
+            .collect();
+        let outcome = match report.outcome {
+            Outcome::Passed => "passed",
+            Outcome::Failed => "failed",
+            Outcome::Unknown => "unknown",
+            Outcome::Ungated => "ungated",
+        };
+        let finite = |metric: &&Metric| {
+            metric.value.is_finite()
+                && metric.interval.is_none_or(|interval| interval.iter().all(|end| end.is_finite()))
+        };
+        Self {
+            version: METRICS_VERSION,
+            lmpipe: report.version.clone(),
+            recipe: report.recipe.clone(),
+            command: report.command.clone(),
+            headline: report.headline.clone(),
+            outcome: outcome.to_owned(),
+            baseline: report.baseline.clone(),
+            subject: report.subject.clone(),
+            gates,
+            metrics: report.metrics.iter().filter(finite).cloned().collect(),
+        }
+    }
+
+    /// Reads a file that some lmpipe wrote.
+    ///
+    /// # Errors
+    /// When the text is not such a file, or has a version that this build does not know.
+    pub fn read(text: &str) -> Result<Self, ReportError> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u64,
+        }
+        let Version { version } = serde_json::from_str(text)?;
+        if version != METRICS_VERSION {
+            return Err(ReportError::Version { found: version, known: METRICS_VERSION });
+        }
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// The metric of a full name.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> Option<&Metric> {
+        self.metrics.iter().find(|metric| metric.name == name)
+    }
+}
+
+impl Renderer for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn file_name(&self) -> &'static str {
+        "metrics.json"
+    }
+
+    fn render(&self, report: &Report) -> Result<String, ReportError> {
+        Ok(serde_json::to_string_pretty(&MetricsFile::of(report))? + "\n")
+    }
+}
+
+fn state(state: GateState) -> &'static str {
+    match state {
+        GateState::Passed => "passed",
+        GateState::Failed => "failed",
+        GateState::Unknown => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Answers;
+    use crate::report::{fixture, model::Options};
+
+    #[test]
+    fn the_mobile_recipe() {
+        let report = Report::gather(&fixture::run(), &fixture::scores(), &Answers::new(), &Options::default());
+        let text = Json.render(&report).unwrap();
+        let file = MetricsFile::read(&text).unwrap();
+        let written = MetricsFile::of(&report);
+        assert_eq!((&file.headline, &file.gates), (&written.headline, &written.gates));
+        for (read, written) in file.metrics.iter().zip(&written.metrics) {
+            assert_eq!((&read.name, read.unit, read.better), (&written.name, written.unit, written.better));
+            // The reader of JSON may be off by one unit in the last place.
+            assert!((read.value - written.value).abs() <= 1e-15 * written.value.abs(), "{}", read.name);
+        }
+        assert_eq!(file.metric("scores@int8.accuracy").unwrap().value, 0.8446);
+        assert!(file.metric("speed.int8.latency.b1_l128.p50_ms").is_some());
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn other_versions_and_other_files_are_refused() {
+        let error = MetricsFile::read(r#"{"version": 2, "new": true}"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`metrics.json` has version 2, this lmpipe reads version 1; render the report again"
+        );
+        assert!(MetricsFile::read("[]").is_err() && MetricsFile::read("").is_err());
+    }
+}

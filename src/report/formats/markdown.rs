@@ -1,0 +1,242 @@
+//! `report.md`: what fits a pull-request comment.
+
+use std::fmt::Write as _;
+
+use super::{Renderer, gates_in_words};
+use crate::{
+    report::{
+        error::ReportError,
+        model::{GateState, Report, StepLine},
+        table, words,
+    },
+    stage::RunStatus,
+};
+
+/// Renders `report.md`.
+pub(super) struct Markdown;
+
+/// How many warnings a comment lists.
+const MOST_WARNINGS: usize = 12;
+
+impl Renderer for Markdown {
+    fn name(&self) -> &'static str {
+        "markdown"
+    }
+
+    fn file_name(&self) -> &'static str {
+        "report.md"
+    }
+
+    fn render(&self, report: &Report) -> Result<String, ReportError> {
+        let mut out = String::new();
+        let title = text(&report.title);
+        let _ = writeln!(out, "## {title}: {}\n", gates_in_words(report));
+        let _ = writeln!(out, "{}\n", text(&report.headline));
+        gates(&mut out, report);
+        models(&mut out, report);
+        steps(&mut out, report);
+        warnings(&mut out, report);
+        stages(&mut out, report);
+        if !report.command.is_empty() {
+            let _ = writeln!(out, "Again: {}", code(&report.command));
+        }
+        Ok(out)
+    }
+}
+
+fn gates(out: &mut String, report: &Report) {
+    if report.gates.is_empty() {
+        return;
+    }
+    out.push_str("| Gate | | Found |\n|:--|:--|:--|\n");
+    for gate in &report.gates {
+        let state = match gate.state {
+            GateState::Passed => "passed",
+            GateState::Failed => "**failed**",
+            GateState::Unknown => "not known",
+        };
+        let _ = writeln!(out, "| {} | {state} | {} |", code(&gate.text), text(&gate.verdict.text));
+    }
+    out.push('\n');
+}
+
+fn models(out: &mut String, report: &Report) {
+    let table = table::of(report);
+    if table.columns.is_empty() {
+        return;
+    }
+    out.push_str("| Model |");
+    for column in &table.columns {
+        let note =
+            if column.note.is_empty() { String::new() } else { format!("<br><sub>{}</sub>", text(&column.note)) };
+        let _ = write!(out, " {}{note} |", text(&column.title));
+    }
+    out.push_str("\n|:--|");
+    out.push_str(&"--:|".repeat(table.columns.len()));
+    out.push('\n');
+    for row in &table.rows {
+        let note = if row.is_baseline { "<br><sub>baseline</sub>" } else { "" };
+        let _ = write!(out, "| {}{note} |", code(&row.name));
+        for cell in &row.cells {
+            let mut shown = text(&cell.value);
+            if !cell.interval.is_empty() {
+                let _ = write!(shown, " ({})", text(&cell.interval));
+            }
+            if !cell.versus.is_empty() {
+                let _ = write!(shown, "<br><sub>{}</sub>", text(&cell.versus));
+            }
+            let _ = write!(out, " {} |", if shown.is_empty() { "–" } else { &shown });
+        }
+        out.push('\n');
+    }
+    out.push('\n');
+    if !table.notes.is_empty() {
+        let _ = writeln!(out, "<sub>{}</sub>\n", text(&table.notes.join(" ")));
+    }
+}
+
+fn steps(out: &mut String, report: &Report) {
+    if report.steps.is_empty() {
+        return;
+    }
+    out.push_str("**What each stage cost**\n\n");
+    for step in &report.steps {
+        let _ = writeln!(out, "- {}", step_line(step));
+    }
+    out.push('\n');
+}
+
+/// `` `student` (distill, from `teacher`): 86.12 % → 84.74 %, −1.4 points ``.
+fn step_line(step: &StepLine) -> String {
+    let unit = step.quality.unit;
+    let now = words::value(unit, step.quality.value);
+    let kind = text(&step.kind);
+    let (Some(parent), Some(was)) = (&step.parent, step.parent_quality) else {
+        return format!("{} ({kind}): {now}", code(&step.model));
+    };
+    let mut line =
+        format!("{} ({kind}, from {}): {} → {now}", code(&step.model), code(parent), words::value(unit, was));
+    if let Some(difference) = &step.difference {
+        let _ = write!(line, ", {}", words::difference(unit, difference));
+    }
+    if let Some(size) = step.size {
+        let _ = write!(line, "; size: {}", words::gain(size, words::SMALLER));
+    }
+    if let Some(speed) = step.speed {
+        let _ = write!(line, "; time: {}", words::gain(speed, words::FASTER));
+    }
+    line
+}
+
+fn warnings(out: &mut String, report: &Report) {
+    if report.warnings.is_empty() {
+        return;
+    }
+    out.push_str("**To know before trusting the numbers**\n\n");
+    for (stage, warning) in report.warnings.iter().take(MOST_WARNINGS) {
+        let _ = writeln!(out, "- {}: {}", code(stage), text(warning));
+    }
+    if let Some(more) = report.warnings.len().checked_sub(MOST_WARNINGS).filter(|more| *more > 0) {
+        let _ = writeln!(out, "- … and {more} more in `index.html`");
+    }
+    out.push('\n');
+}
+
+fn stages(out: &mut String, report: &Report) {
+    if report.stages.is_empty() {
+        return;
+    }
+    out.push_str(
+        "<details><summary>Stages and machine</summary>\n\n| Stage | Kind | | Took | Device |\n|:--|:--|:--|--:|:--|\n",
+    );
+    for stage in &report.stages {
+        let took = match stage.status {
+            RunStatus::Ran | RunStatus::Cached => words::seconds(stage.seconds),
+            RunStatus::Waiting | RunStatus::Failed | RunStatus::Skipped => "–".to_owned(),
+        };
+        let status = words::status(&stage.kind, stage.status);
+        let _ = writeln!(
+            out,
+            "| {} | {} | {status} | {took} | {} |",
+            code(&stage.name),
+            text(&stage.kind),
+            text(&stage.device)
+        );
+    }
+    for environment in &report.environment {
+        let short = environment.facts.iter().filter(|(name, fact)| name.len() + fact.len() < 60 && !name.contains(':'));
+        let facts: Vec<_> = short.map(|(name, fact)| format!("{}: {}", text(name), text(fact))).collect();
+        let _ = write!(out, "\n{}: {}\n", code(&environment.stage), facts.join(" · "));
+    }
+    out.push_str("\n</details>\n\n");
+}
+
+/// Text that stays text: no markup, no table cell, no mention of anyone.
+fn text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' => {
+                out.push('\\');
+                out.push(c);
+            }
+            // An empty comment splits the word, so that nobody is notified.
+            '@' => out.push_str("@<!-- -->"),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A code span, fit for a table's cell.
+fn code(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text = text.replace('|', "\\|");
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    if longest == 0 {
+        return format!("`{text}`");
+    }
+    let fence = "`".repeat(longest + 1);
+    format!("{fence} {text} {fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Answers;
+    use crate::report::{fixture, model::Options};
+
+    #[test]
+    fn the_mobile_recipe() {
+        let report = Report::gather(&fixture::run(), &fixture::scores(), &Answers::new(), &Options::default());
+        insta::assert_snapshot!(Markdown.render(&report).unwrap());
+    }
+
+    #[test]
+    fn hostile_names_stay_text() {
+        let report = Report::gather(&fixture::hostile_run(), &[], &Answers::new(), &Options::default());
+        let rendered = Markdown.render(&report).unwrap();
+        for line in rendered.lines() {
+            // Code spans are text already.
+            let outside: String =
+                line.split("`` ").enumerate().filter(|(i, _)| i % 2 == 0).map(|(_, part)| part).collect();
+            let outside =
+                outside.split('`').enumerate().filter(|(i, _)| i % 2 == 0).map(|(_, part)| part).collect::<String>();
+            assert!(!outside.contains("<script"), "{line}");
+        }
+        let rows: Vec<_> = rendered.lines().filter(|line| line.starts_with("| `")).collect();
+        let cells = |row: &str| row.replace("\\|", "").matches('|').count();
+        assert!(rows.iter().all(|row| matches!(cells(row), 4 | 6 | 9)), "{rows:#?}");
+    }
+
+    #[test]
+    fn code_spans_hold_back_ticks() {
+        assert_eq!(code("int8"), "`int8`");
+        assert_eq!(code("a`b``c"), "``` a`b``c ```");
+        assert_eq!(code("a|b\nc"), "`a\\|b c`");
+    }
+}

@@ -1,0 +1,183 @@
+//! From the records of a run to what a report shows.
+
+mod gates;
+mod headline;
+mod models;
+mod paired;
+mod sources;
+mod steps;
+
+use std::collections::BTreeSet;
+
+pub use self::paired::Answers;
+use self::{models::Table, sources::Sources};
+use super::model::{
+    ConfusionLine, CurvePlot, Environment, Options, Report, ScoreLine, Series, StageLine, StageSamples,
+};
+use crate::stage::{Artifact, Metric, RunNode, RunStatus, RunView};
+
+impl Report {
+    /// Gathers a report of a run.
+    ///
+    /// `scores` are the evaluations and benches to show; when there are none, all of the run. With `answers`, any two
+    /// evaluations on the same rows are compared row by row. Anything may be missing: a report shows what there is.
+    #[must_use]
+    pub fn gather(run: &RunView, scores: &[Artifact], answers: &Answers, options: &Options) -> Self {
+        let sources = Sources::of(run, scores);
+        let metrics = metrics(run, scores);
+        let gates = gates::judge(run, &metrics);
+        let table = Table::of(run, &sources, answers, options);
+        let mut report = Self {
+            title: options.title.clone().filter(|title| !title.trim().is_empty()).unwrap_or_else(|| title(&run.name)),
+            recipe: run.name.clone(),
+            about: run.about.clone(),
+            command: run.command.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            outcome: gates::outcome(&gates, run),
+            subject: table.subject(&gates),
+            quality: table.quality.clone(),
+            speed: table.speed.clone(),
+            models: table.lines(),
+            steps: steps::of(run, &table),
+            speeds: table.speeds(),
+            scores: score_lines(&sources),
+            curves: curves(run),
+            confusions: confusions(&sources),
+            samples: samples(run),
+            stages: run.nodes.iter().map(stage_line).collect(),
+            environment: environment(&sources),
+            warnings: warnings(run, scores),
+            baseline: table.baseline,
+            headline: String::new(),
+            gates,
+            metrics,
+        };
+        report.headline = headline::of(&report);
+        report
+    }
+}
+
+fn title(name: &str) -> String {
+    if name.trim().is_empty() { "Report".to_owned() } else { name.to_owned() }
+}
+
+/// Every number of the run under its full name; of scores that the run does not list, too.
+fn metrics(run: &RunView, scores: &[Artifact]) -> Vec<Metric> {
+    let known: BTreeSet<&str> = run.nodes.iter().map(|node| node.name.as_str()).collect();
+    let of_run = run.nodes.iter().map(|node| (node.name.as_str(), &node.record));
+    let of_scores = scores
+        .iter()
+        .filter(|artifact| !known.contains(artifact.name.as_str()))
+        .map(|artifact| (artifact.name.as_str(), &artifact.record));
+    of_run
+        .chain(of_scores)
+        .flat_map(|(stage, record)| {
+            record
+                .metrics
+                .iter()
+                .map(move |metric| Metric { name: format!("{stage}.{}", metric.name), ..metric.clone() })
+        })
+        .collect()
+}
+
+fn score_lines(sources: &Sources<'_>) -> Vec<ScoreLine> {
+    sources
+        .evaluations
+        .iter()
+        .map(|evaluation| ScoreLine {
+            stage: evaluation.stage.to_owned(),
+            model: evaluation.model.clone(),
+            data: evaluation.data(),
+            metrics: evaluation.record.metrics.clone(),
+        })
+        .collect()
+}
+
+/// One plot a quantity, in the order in which the run first shows it.
+fn curves(run: &RunView) -> Vec<CurvePlot> {
+    let mut plots: Vec<CurvePlot> = Vec::new();
+    for node in &run.nodes {
+        for curve in &node.record.curves {
+            let points: Vec<_> =
+                curve.points.iter().copied().filter(|point| point.iter().all(|value| value.is_finite())).collect();
+            if points.is_empty() {
+                continue;
+            }
+            let series = Series { name: node.name.clone(), points };
+            match plots.iter_mut().find(|plot| plot.name == curve.name && plot.x == curve.x) {
+                Some(plot) => plot.series.push(series),
+                None => plots.push(CurvePlot { name: curve.name.clone(), x: curve.x.clone(), series: vec![series] }),
+            }
+        }
+    }
+    plots
+}
+
+fn confusions(sources: &Sources<'_>) -> Vec<ConfusionLine> {
+    sources
+        .evaluations
+        .iter()
+        .filter_map(|evaluation| {
+            let confusion = evaluation.record.confusion.clone().filter(|confusion| !confusion.labels.is_empty())?;
+            Some(ConfusionLine { stage: evaluation.stage.to_owned(), model: evaluation.model.clone(), confusion })
+        })
+        .collect()
+}
+
+fn samples(run: &RunView) -> Vec<StageSamples> {
+    run.nodes
+        .iter()
+        .filter(|node| !node.record.samples.is_empty())
+        .map(|node| StageSamples {
+            stage: node.name.clone(),
+            kind: node.kind.clone(),
+            samples: node.record.samples.clone(),
+        })
+        .collect()
+}
+
+fn stage_line(node: &RunNode) -> StageLine {
+    StageLine {
+        name: node.name.clone(),
+        kind: node.kind.clone(),
+        about: node.about.clone(),
+        inputs: node.inputs.clone(),
+        status: node.status,
+        seconds: node.seconds,
+        device: node.device.clone(),
+        facts: node.record.facts.clone(),
+        metrics: node.record.metrics.clone(),
+    }
+}
+
+fn environment(sources: &Sources<'_>) -> Vec<Environment> {
+    sources
+        .benches
+        .iter()
+        .filter(|bench| !bench.record.facts.is_empty())
+        .map(|bench| Environment { stage: bench.stage.to_owned(), facts: bench.record.facts.clone() })
+        .collect()
+}
+
+fn warnings(run: &RunView, scores: &[Artifact]) -> Vec<(String, String)> {
+    let mut warnings: Vec<(String, String)> = Vec::new();
+    for node in &run.nodes {
+        match node.status {
+            RunStatus::Failed => warnings.push((node.name.clone(), "this stage failed".to_owned())),
+            RunStatus::Skipped => {
+                warnings.push((node.name.clone(), "this stage was skipped: something that it needs failed".to_owned()));
+            }
+            RunStatus::Waiting | RunStatus::Ran | RunStatus::Cached => {}
+        }
+        warnings.extend(node.record.warnings.iter().map(|text| (node.name.clone(), text.clone())));
+    }
+    for artifact in scores {
+        for text in &artifact.record.warnings {
+            let warning = (artifact.name.clone(), text.clone());
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+    }
+    warnings
+}

@@ -1,0 +1,33 @@
+//! What a run found, for people and programs: data in, bytes out.
+
+mod diff;
+mod error;
+mod formats;
+mod gather;
+mod model;
+mod plot;
+mod table;
+mod words;
+
+pub use error::ReportError;
+pub use formats::{FORMATS, METRICS_VERSION, MetricsFile, MetricsGate, Output, Renderer};
+pub use gather::Answers;
+pub use model::{
+    Compared, ConfusionLine, CurvePlot, Difference, Environment, Evidence, Gain, GateLine, GateState, ModelLine,
+    Options, Outcome, QualityBasis, Report, ScoreLine, Series, SpeedBasis, SpeedRow, SpeedTable, StageLine,
+    StageSamples, StepLine,
+};
+
+/// Renders a report in every format: `index.html`, `report.md`, `metrics.json`, `junit.xml`.
+///
+/// # Errors
+/// When a template fails, which is a bug of this crate.
+pub fn render(report: &Report) -> Result<Vec<Output>, ReportError> {
+    FORMATS
+        .iter()
+        .map(|format| Ok(Output { name: format.file_name(), bytes: format.render(report)?.into_bytes() }))
+        .collect()
+}
+
+#[cfg(test)]
+mod fixture;
