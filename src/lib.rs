@@ -11,3 +11,4 @@ pub mod recipe;
 pub mod report;
 pub mod stage;
 pub mod text;
+pub mod train;

@@ -1,0 +1,160 @@
+//! Trains models: epochs, steps, evaluation, the best state kept.
+
+mod error;
+mod evaluate;
+mod examples;
+mod grad;
+pub mod loss;
+mod masked_lm;
+mod objective;
+mod observer;
+pub mod optim;
+mod options;
+mod report;
+pub mod schedule;
+mod step;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use error::TrainError;
+pub use evaluate::evaluate;
+pub use examples::Examples;
+pub use grad::{Gradients, clip_scale};
+pub use masked_lm::MaskedLm;
+pub use objective::{Counts, CrossEntropy, Loss, Objective, Prepared, Quality, Scope, logits};
+pub use observer::{EpochEvent, StepEvent, TrainObserver};
+pub use options::TrainOptions;
+pub use report::{EpochPoint, StepPoint, TrainReport};
+
+use std::collections::BTreeMap;
+
+use candle_core::{Tensor, Var};
+
+use crate::{
+    base::rng,
+    data::{Order, batches},
+    model::Model,
+};
+use optim::{AdamW, AdamWOptions};
+use step::Stepper;
+
+/// What a model is trained and chosen on.
+#[derive(Clone, Copy, Debug)]
+pub struct TrainData<'a> {
+    /// The rows that it learns from.
+    pub train: &'a Examples,
+    /// The rows that the best epoch is chosen on; without them the last epoch is kept.
+    pub validation: Option<&'a Examples>,
+}
+
+/// Trains a model in place and leaves it in its best state: that of the epoch with the highest validation accuracy, of
+/// equal ones the earliest; of the last epoch where nothing can be validated.
+///
+/// On the CPU, the same model, data, options and seed give the same bits, whatever the number of threads.
+///
+/// # Errors
+/// When there is nothing to train on, the loss leaves the numbers (the step is named), the observer stops it, or a
+/// computation fails. The model is then in the state of the last step.
+pub fn train(
+    model: &mut Model,
+    data: TrainData<'_>,
+    objective: &dyn Objective,
+    options: &TrainOptions,
+    observer: &mut dyn TrainObserver,
+) -> Result<TrainReport, TrainError> {
+    options.check(data.train)?;
+    let vars = model.trainable()?;
+    let dropout = (model.spec.hidden_dropout, model.spec.attention_dropout);
+    if let Some(rate) = options.dropout {
+        (model.spec.hidden_dropout, model.spec.attention_dropout) = (rate, rate);
+    }
+    let result = run(model, &vars, data, objective, options, observer);
+    // Whatever happened: outside of training, the parameters are plain tensors that record no graph.
+    for (name, var) in vars {
+        model.params.insert(name, var.as_detached_tensor());
+    }
+    (model.spec.hidden_dropout, model.spec.attention_dropout) = dropout;
+    result
+}
+
+fn run(
+    model: &mut Model,
+    model_vars: &BTreeMap<String, Var>,
+    data: TrainData<'_>,
+    objective: &dyn Objective,
+    options: &TrainOptions,
+    observer: &mut dyn TrainObserver,
+) -> Result<TrainReport, TrainError> {
+    let mut vars = model_vars.clone();
+    vars.extend(objective.variables().into_iter().map(|(name, var)| (format!("objective.{name}"), var)));
+    let parameters = optim::parameters(&vars, &options.no_decay);
+    let adamw = AdamWOptions { weight_decay: options.weight_decay, ..AdamWOptions::default() };
+    let updates = data.train.len().div_ceil(options.batch_size).div_ceil(options.accumulate);
+    let mut stepper = Stepper {
+        vars: &vars,
+        optimizer: Box::new(AdamW::new(parameters, adamw)?),
+        options,
+        total: updates * options.epochs,
+        step: 0,
+        last_loss: None,
+    };
+    let mut report = TrainReport { parameters: model.n_parameters(), steps: stepper.total, ..TrainReport::default() };
+    let mut best: Option<(f64, BTreeMap<String, Tensor>)> = None;
+    for epoch in 1..=options.epochs {
+        let order = Order::Shuffled { seed: options.seed, epoch: epoch as u64 - 1 };
+        let batches = batches(&data.train.encodings, options.batch_size, order);
+        let first = report.curve.len();
+        for group in batches.chunks(options.accumulate) {
+            if observer.should_stop() {
+                return Err(TrainError::Stopped);
+            }
+            let point = stepper.step(model, objective, data.train, group)?;
+            observer.on_step(&StepEvent {
+                step: point.step,
+                total: stepper.total,
+                epoch,
+                epochs: options.epochs,
+                loss: point.loss,
+                learning_rate: point.learning_rate,
+            });
+            if point.step == 1 {
+                report.without_gradient.clone_from(&point.without_gradient);
+            }
+            report.curve.push(point);
+        }
+        let losses = &report.curve[first..];
+        let loss = losses.iter().map(|point| point.loss).sum::<f64>() / losses.len().max(1) as f64;
+        let validation = match data.validation {
+            Some(examples) => evaluate(model, examples, objective, options.seed, observer)?,
+            None => None,
+        };
+        observer.on_epoch(&EpochEvent { epoch, epochs: options.epochs, loss, validation });
+        report.epochs.push(EpochPoint { epoch, loss, validation });
+        match validation {
+            Some(quality) if best.as_ref().is_none_or(|(accuracy, _)| quality.accuracy > *accuracy) => {
+                report.best_epoch = epoch;
+                // After the last epoch the model itself is the copy.
+                let state = if epoch < options.epochs { copy(model_vars)? } else { BTreeMap::new() };
+                best = Some((quality.accuracy, state));
+            }
+            Some(_) => {}
+            None => report.best_epoch = epoch,
+        }
+    }
+    if let Some((_, state)) = best {
+        for (name, tensor) in state {
+            model_vars[&name].set(&tensor)?;
+        }
+    }
+    Ok(report)
+}
+
+fn copy(vars: &BTreeMap<String, Var>) -> Result<BTreeMap<String, Tensor>, TrainError> {
+    vars.iter().map(|(name, var)| Ok((name.clone(), var.as_detached_tensor().copy()?))).collect()
+}
+
+/// The seed of the dropout of a batch: `update` counts from 0 through all epochs, `part` through the batches of an update.
+fn dropout_seed(seed: u64, update: usize, part: usize) -> u64 {
+    use rand::RngCore;
+    rng::item_stream(seed, "dropout", ((update as u64) << 20) | part as u64).next_u64()
+}

@@ -1,0 +1,61 @@
+//! `TrainOptions`: how long, how fast, in which order.
+
+use super::{Examples, TrainError, schedule::Schedule};
+
+/// How a model is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainOptions {
+    /// How often each row is seen.
+    pub epochs: usize,
+    /// Rows of a forward pass.
+    pub batch_size: usize,
+    /// Forward passes whose gradients make one update.
+    pub accumulate: usize,
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// Share of all steps in which the learning rate goes up from 0.
+    pub warmup: f64,
+    /// How the learning rate goes on.
+    pub schedule: Schedule,
+    /// Weight decay of AdamW.
+    pub weight_decay: f64,
+    /// Weight decay does not apply to parameters whose name contains one of these.
+    pub no_decay: Vec<String>,
+    /// The highest norm of an update's gradient; 0 for no limit.
+    pub clip: f64,
+    /// Dropout rate of hidden states and attention, instead of the model's own.
+    pub dropout: Option<f64>,
+    /// Seed of order, dropout and masks.
+    pub seed: u64,
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        Self {
+            epochs: 3,
+            batch_size: 32,
+            accumulate: 1,
+            learning_rate: 5e-5,
+            warmup: 0.1,
+            schedule: Schedule::Linear,
+            weight_decay: 0.01,
+            no_decay: vec!["bias".into(), "LayerNorm".into()],
+            clip: 1.0,
+            dropout: None,
+            seed: 42,
+        }
+    }
+}
+
+impl TrainOptions {
+    /// Checks that there is something to do.
+    pub(super) fn check(&self, examples: &Examples) -> Result<(), TrainError> {
+        if examples.is_empty() {
+            return Err(TrainError::Unfit("the training split has no rows".into()));
+        }
+        if self.batch_size == 0 || self.accumulate == 0 {
+            return Err(TrainError::Unfit("`batch_size` and `accumulate` must be at least 1".into()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,210 @@
+//! Trainings of a tiny encoder from random parameters.
+
+use std::cell::RefCell;
+
+use candle_core::Device;
+
+use super::*;
+use crate::{
+    data::Encoding,
+    model::{Activation, EncoderSpec, Head, Keep, Output},
+};
+
+/// A model of two layers that learns in seconds, and rows whose label is whether they contain token 5.
+pub(crate) fn tiny() -> (Model, Examples) {
+    let spec = EncoderSpec {
+        hidden_size: 16,
+        heads: vec![2, 2],
+        head_dim: 8,
+        intermediate_size: vec![32, 32],
+        vocab_size: 20,
+        max_positions: 16,
+        type_vocab_size: 2,
+        layer_norm_eps: 1e-12,
+        activation: Activation::Gelu,
+        hidden_dropout: 0.1,
+        attention_dropout: 0.1,
+        initializer_range: 0.1,
+        pooler: true,
+    };
+    let head = Head::SequenceClassification { labels: vec!["no".into(), "yes".into()] };
+    let model = Model::init(spec, head, 1, &Device::Cpu).unwrap();
+    let mut rng = rng::stream(3, "rows");
+    let mut examples = Examples { encodings: Vec::new(), labels: Some(Vec::new()) };
+    for row in 0..48_u32 {
+        let len = 2 + rng::below(&mut rng, 6);
+        let mut ids: Vec<u32> = (0..len).map(|_| 6 + rng::below(&mut rng, 14) as u32).collect();
+        if row % 2 == 1 {
+            let at = rng::below(&mut rng, len);
+            ids[at] = 5;
+        }
+        let ids: Vec<u32> = [1].into_iter().chain(ids).chain([2]).collect();
+        examples.encodings.push(Encoding { type_ids: vec![0; ids.len()], ids });
+        examples.labels.as_mut().unwrap().push(row % 2);
+    }
+    (model, examples)
+}
+
+fn options() -> TrainOptions {
+    TrainOptions { epochs: 3, batch_size: 8, learning_rate: 5e-3, ..TrainOptions::default() }
+}
+
+fn bits(model: &Model) -> Vec<(String, Vec<u32>)> {
+    let bits = |tensor: &Tensor| {
+        let values = tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        values.into_iter().map(f32::to_bits).collect()
+    };
+    model.params.iter().map(|(name, tensor)| (name.clone(), bits(tensor))).collect()
+}
+
+fn train_on(model: &mut Model, examples: &Examples, options: &TrainOptions) -> TrainReport {
+    let data = TrainData { train: examples, validation: Some(examples) };
+    train(model, data, &CrossEntropy::default(), options, &mut ()).unwrap()
+}
+
+#[test]
+fn it_learns_and_every_parameter_gets_a_gradient() {
+    let (mut model, examples) = tiny();
+    let report = train_on(&mut model, &examples, &TrainOptions { epochs: 12, ..options() });
+    assert_eq!(report.without_gradient, [""; 0]);
+    assert_eq!(report.curve.len(), 12 * 6);
+    let (first, last) = (report.epochs[0].loss, report.epochs[11].loss);
+    assert!(last < 0.5 * first, "loss {first} to {last}");
+    assert!(report.best().unwrap().accuracy > 0.9, "{:?}", report.best());
+    assert!(model.params.values().all(|tensor| !tensor.is_variable()));
+    assert!((model.spec.hidden_dropout - 0.1).abs() < 1e-9);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_on_any_number_of_threads() {
+    let run = |threads: usize, seed: u64| {
+        let (mut model, examples) = tiny();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| train_on(&mut model, &examples, &TrainOptions { seed, epochs: 2, ..options() }));
+        bits(&model)
+    };
+    let first = run(1, 7);
+    assert!(first == run(3, 7));
+    assert!(first != run(1, 8));
+}
+
+#[test]
+fn accumulating_equals_the_big_batch() {
+    let run = |batch_size: usize, accumulate: usize| {
+        let (mut model, examples) = tiny();
+        // 48 rows in updates of 10 (the last has 8), in halves of 5: a batch of another size must not weigh more.
+        let options = TrainOptions { batch_size, accumulate, epochs: 1, dropout: Some(0.0), ..options() };
+        train_on(&mut model, &examples, &options)
+    };
+    let (big, halves) = (run(10, 1), run(5, 2));
+    assert_eq!(big.curve.len(), 5);
+    for (a, b) in big.curve.iter().zip(&halves.curve) {
+        assert!((a.loss - b.loss).abs() < 1e-4, "step {}: loss {} and {}", a.step, a.loss, b.loss);
+        assert!((a.gradient_norm - b.gradient_norm).abs() < 1e-3 * a.gradient_norm, "step {}", a.step);
+    }
+}
+
+/// Claims an accuracy for each evaluation and remembers what the model said in each.
+struct Scripted {
+    accuracies: Vec<usize>,
+    seen: RefCell<Vec<Vec<f32>>>,
+}
+
+impl Objective for Scripted {
+    fn loss(&self, output: &Output, prepared: &Prepared, scope: &Scope) -> Result<Loss, TrainError> {
+        CrossEntropy::default().loss(output, prepared, scope)
+    }
+
+    fn quality(&self, output: &Output, _prepared: &Prepared) -> Result<Counts, TrainError> {
+        let mut seen = self.seen.borrow_mut();
+        seen.push(output.logits.as_ref().unwrap().flatten_all()?.to_vec1()?);
+        Ok(Counts { right: self.accuracies[seen.len() - 1], all: 10, cross_entropy: 0.0 })
+    }
+}
+
+#[test]
+fn the_best_epoch_is_kept() {
+    for (accuracies, best) in [(vec![5, 9, 7], 2), (vec![8, 8, 8], 1), (vec![1, 2, 3], 3)] {
+        let (mut model, examples) = tiny();
+        let objective = Scripted { accuracies, seen: RefCell::default() };
+        let data = TrainData { train: &examples, validation: Some(&examples) };
+        let report = train(&mut model, data, &objective, &options(), &mut ()).unwrap();
+        assert_eq!(report.best_epoch, best);
+        let batch = &batches(&examples.encodings, 64, Order::File)[0];
+        let output = model.forward(
+            crate::model::Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets },
+            Keep::default(),
+        );
+        let logits: Vec<f32> = output.unwrap().logits.unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        assert_eq!(logits, objective.seen.borrow()[best - 1]);
+    }
+}
+
+/// A loss that leaves the numbers.
+struct Exploding;
+
+impl Objective for Exploding {
+    fn loss(&self, output: &Output, prepared: &Prepared, scope: &Scope) -> Result<Loss, TrainError> {
+        let mut loss = CrossEntropy::default().loss(output, prepared, scope)?;
+        loss.total = (loss.total * f64::INFINITY)?;
+        Ok(loss)
+    }
+}
+
+/// Stops before the third step.
+#[derive(Default)]
+struct Impatient(usize);
+
+impl TrainObserver for Impatient {
+    fn on_step(&mut self, _event: &StepEvent) {
+        self.0 += 1;
+    }
+
+    fn should_stop(&self) -> bool {
+        self.0 >= 2
+    }
+}
+
+#[test]
+fn what_ends_a_training_is_told() {
+    let (mut model, examples) = tiny();
+    let data = TrainData { train: &examples, validation: None };
+    let error = train(&mut model, data, &Exploding, &options(), &mut ()).unwrap_err().to_string();
+    assert!(error.starts_with("step 1: the loss is inf"), "{error}");
+
+    let mut observer = Impatient::default();
+    let error = train(&mut model, data, &CrossEntropy::default(), &options(), &mut observer).unwrap_err();
+    assert!(matches!(error, TrainError::Stopped));
+    assert_eq!(observer.0, 2);
+    assert!(model.params.values().all(|tensor| !tensor.is_variable()));
+
+    let nothing = Examples::default();
+    let data = TrainData { train: &nothing, validation: None };
+    let error = train(&mut model, data, &CrossEntropy::default(), &options(), &mut ()).unwrap_err().to_string();
+    assert_eq!(error, "the training split has no rows");
+
+    let unlabelled = Examples { labels: None, ..examples };
+    let data = TrainData { train: &unlabelled, validation: None };
+    let error = train(&mut model, data, &CrossEntropy::default(), &options(), &mut ()).unwrap_err().to_string();
+    assert_eq!(error, "the data has no labels to learn from");
+}
+
+#[test]
+fn masked_tokens_are_learned() {
+    let (model, mut examples) = tiny();
+    let spec = EncoderSpec { pooler: false, ..model.spec.clone() };
+    let mut model = Model::init(spec, Head::MaskedLm, 1, &Device::Cpu).unwrap();
+    // Rows that repeat one token: what is hidden can be read off its neighbours.
+    for (row, encoding) in examples.encodings.iter_mut().enumerate() {
+        let len = encoding.ids.len();
+        encoding.ids[1..len - 1].fill(6 + row as u32 % 3);
+    }
+    examples.labels = None;
+    let objective = MaskedLm { rate: 0.3, mask_id: 3, vocab_size: 20, label_smoothing: 0.0 };
+    let data = TrainData { train: &examples, validation: Some(&examples) };
+    let options = TrainOptions { epochs: 10, ..options() };
+    let report = train(&mut model, data, &objective, &options, &mut ()).unwrap();
+    assert_eq!(report.without_gradient, [""; 0]);
+    let (first, best) = (report.epochs[0].validation.unwrap(), report.best().unwrap());
+    assert!(best.loss < 0.7 * first.loss && best.accuracy > 0.5, "{first:?} to {best:?}");
+}
