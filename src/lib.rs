@@ -3,6 +3,7 @@
 pub mod base;
 pub mod data;
 pub mod engine;
+pub mod eval;
 pub mod hub;
 pub mod kernels;
 pub mod model;

@@ -1,0 +1,27 @@
+//! Runs models over datasets: predictions in order, scores with intervals, timings, memory.
+
+mod bootstrap;
+mod confusion;
+
+mod error;
+mod labels;
+mod machine;
+
+mod metrics;
+mod predict;
+mod predictions;
+mod probe;
+mod size;
+mod timing;
+
+pub use bootstrap::{Interval, bootstrap_median, bootstrap_metric, bootstrap_share_difference};
+pub use confusion::Counts;
+pub use error::EvalError;
+pub use labels::LabelMap;
+pub use machine::{Busy, Machine, cpu_seconds};
+pub use metrics::{ACCURACY, AGREEMENT, MACRO_F1, MATTHEWS, METRICS, Metric};
+pub use predict::{InputFormat, OutputFormat, PredictOptions, predict};
+pub use predictions::{Predictions, RunOptions, argmax, cross_entropy, run, run_model, softmax};
+pub use probe::{Probe, probe, random_batch};
+pub use size::size_on_disk;
+pub use timing::{Clock, interleave, percentile};
