@@ -1,6 +1,7 @@
 //! lmpipe: one recipe from raw text and a pretrained encoder to a small, fast, proven language model.
 
 pub mod base;
+pub mod compress;
 pub mod data;
 pub mod engine;
 pub mod eval;

@@ -1,0 +1,11 @@
+//! The methods behind the compressing stages: models in, models out.
+
+pub mod distill;
+mod error;
+pub mod layers;
+pub mod modules;
+pub mod prune;
+pub mod quant;
+pub mod verify;
+
+pub use error::CompressError;
