@@ -12,5 +12,6 @@ pub mod plan;
 pub mod recipe;
 pub mod report;
 pub mod stage;
+pub mod stages;
 pub mod text;
 pub mod train;

@@ -1,0 +1,155 @@
+//! `dataset`: reads a table, checks it and splits it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    base::units,
+    data::{Dataset, Import, Limit, Roles, Split, SplitBy},
+    stage::{ArtifactKind, Faults, Port, Stage, StageCtx, StageError},
+};
+
+/// Parameters of a `dataset` input.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// The file: Parquet, CSV, TSV, JSON lines or Arrow IPC, by its extension; relative to the recipe.
+    dataset: String,
+    /// The column of the text.
+    #[serde(default = "text")]
+    text: String,
+    /// The column of a second text, for tasks on pairs.
+    #[serde(default)]
+    pair: Option<String>,
+    /// The column of the label; whole numbers and booleans are read as their text.
+    #[serde(default)]
+    label: Option<String>,
+    /// The column of an id, by which rows are named.
+    #[serde(default)]
+    id: Option<String>,
+    /// A column that holds `train`, `validation` or `test`; or the share of rows in each split, chosen by the seed:
+    /// `{train: 0.8, validation: 0.1, test: 0.1, by: label}`.
+    split: SplitBy,
+    /// The first rows of each split only, to try a recipe quickly: `500`, or `{train: 500, test: 100}`.
+    #[serde(default)]
+    limit: Limit,
+    /// Where the data came from, for the report.
+    #[serde(default)]
+    source: Option<String>,
+    /// The licence of the data, for the report.
+    #[serde(default)]
+    license: Option<String>,
+}
+
+fn text() -> String {
+    "text".to_owned()
+}
+
+impl Params {
+    fn roles(&self) -> Roles {
+        Roles { text: self.text.clone(), pair: self.pair.clone(), label: self.label.clone(), id: self.id.clone() }
+    }
+}
+
+/// See the file's first line.
+pub(super) struct DatasetSource;
+
+impl Stage for DatasetSource {
+    const KIND: &'static str = "dataset";
+    const VERSION: u32 = 1;
+    const ABOUT: &'static str = "reads a table, checks it and splits it";
+    const INPUTS: &'static [Port] = &[];
+    const OUTPUT: ArtifactKind = ArtifactKind::Dataset;
+    const SOURCE: bool = true;
+    type Params = Params;
+
+    fn check(params: &Params, faults: &mut Faults) {
+        let roles = params.roles();
+        let named: Vec<_> = roles.columns().collect();
+        for (at, (role, column)) in named.iter().enumerate() {
+            if let Some((other, _)) = named[..at].iter().find(|(_, earlier)| earlier == column) {
+                faults.at(*role, format!("the column `{column}` cannot be the {role}: it is the {other}"));
+            }
+        }
+        match &params.split {
+            SplitBy::Column(column) => {
+                if let Some((role, _)) = named.iter().find(|(_, earlier)| earlier == column) {
+                    faults.at("split", format!("the column `{column}` cannot be the split: it is the {role}"));
+                }
+            }
+            SplitBy::Fractions(fractions) => {
+                if let Some(fault) = fractions.fault() {
+                    faults.at("split", fault).help("for example `{train: 0.8, validation: 0.1, test: 0.1}`");
+                }
+            }
+        }
+        for split in Split::ALL {
+            if params.limit.of(split) == Some(0) {
+                let path = if matches!(params.limit, Limit::Each(_)) {
+                    "limit".to_owned()
+                } else {
+                    format!("limit.{}", split.name())
+                };
+                faults.at(path, "a limit of 0 rows leaves nothing").help("leave `limit` out to keep all rows");
+                break;
+            }
+        }
+    }
+
+    fn files(params: &Params) -> Vec<(String, String)> {
+        vec![("dataset".to_owned(), params.dataset.clone())]
+    }
+
+    /// The content of the file is part of the fingerprint, its name is not; the extension says how it is read.
+    fn identity(params: &Params) -> Value {
+        let mut identity = serde_json::to_value(params).unwrap_or_default();
+        let extension = params.dataset.rsplit('.').next().unwrap_or_default().to_lowercase();
+        identity["dataset"] = json!({ "extension": extension });
+        identity
+    }
+
+    fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
+        let import = Import {
+            roles: params.roles(),
+            split: params.split.clone(),
+            limit: params.limit,
+            seed: ctx.seed,
+            source: params.source.clone().unwrap_or_default(),
+            license: params.license.clone().unwrap_or_default(),
+        };
+        let (dataset, warnings) = import.read(&ctx.path(&params.dataset), &params.dataset)?;
+        ctx.record.warnings.extend(warnings);
+        describe(&dataset, ctx)?;
+        dataset.write(ctx.output)?;
+        Ok(())
+    }
+}
+
+/// The facts that a reader of a report wants of any dataset.
+fn describe(dataset: &Dataset, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
+    for (&split, &rows) in &dataset.meta.rows {
+        let counts = match dataset.rows(split)?.labels {
+            Some(labels) if dataset.meta.labels.len() <= 12 => {
+                let count = |label: usize| labels.iter().filter(|&&found| found as usize == label).count();
+                let counts: Vec<_> =
+                    dataset.meta.labels.iter().enumerate().map(|(n, name)| format!("{name} {}", count(n))).collect();
+                format!(" ({})", counts.join(", "))
+            }
+            _ => String::new(),
+        };
+        ctx.record.fact(format!("rows of {}", split.name()), format!("{}{counts}", units::thousands(rows as u64)));
+    }
+    if !dataset.meta.labels.is_empty() {
+        ctx.record.fact("labels", dataset.meta.labels.len().to_string());
+    }
+    for (name, text) in [("source", &dataset.meta.source), ("license", &dataset.meta.license)] {
+        if !text.is_empty() {
+            ctx.record.fact(name, text.clone());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

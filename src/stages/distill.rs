@@ -1,0 +1,290 @@
+//! `distill`: trains a student to follow a teacher.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    finetune::{
+        params::training_params,
+        training::{Corpus, Watch, check_length, write_record},
+    },
+    reduce_layers::Layers,
+};
+use crate::{
+    base::{plural, units},
+    compress::distill::{
+        Attention, Distillation, Hard, HiddenLayers, LastHidden, Logits, Needs, StudentShape, Teacher, Term,
+        WeightedTerm, fresh_student, student_of_layers, uniform_mapping,
+    },
+    data::Tokenizer,
+    model::{self, Head, Model},
+    stage::{ArtifactKind, Better, Faults, Port, Progress, Stage, StageCtx, StageError, Unit},
+    train,
+};
+
+training_params! {
+    /// Parameters of a `distill` stage.
+    pub(super) struct Params {
+        epochs: 3;
+        /// The student: `{layers: [0, 2, 4]}` of the teacher, or `{config: {…}}` for a fresh one. Left out when a model is wired to
+        /// the port `student`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        student: Option<Student> = None,
+        /// How much the teacher's and the student's logits are softened.
+        temperature: f64 = 2.0,
+        /// The weights of the terms of the loss.
+        loss: Weights = Weights::default(),
+        /// For each layer of the student the teacher's layer that it follows in `hidden_layers` and `attention`, counted from 0;
+        /// evenly spread where it is left out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        follow: Option<Vec<usize>> = None,
+    }
+}
+
+/// Where the student comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Student {
+    /// Some layers of the teacher, with its embeddings, pooler and head: a list of numbers from 0, `{every: 2}`,
+    /// `{first: 3}` or `{last: 3}`.
+    Layers(Layers),
+    /// A fresh model with the teacher's vocabulary and labels.
+    Config(Config),
+}
+
+/// The shape of a fresh student.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Config {
+    /// The number of layers.
+    num_hidden_layers: usize,
+    /// The width.
+    hidden_size: usize,
+    /// Heads a layer; as wide as the teacher's where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    num_attention_heads: Option<usize>,
+    /// The width of the feed-forward nets; four times `hidden_size` where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    intermediate_size: Option<usize>,
+}
+
+/// The weights of the terms of the loss; a term of weight 0 is not computed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Weights {
+    /// Softened logits: `T² KL(teacher ‖ student)`.
+    logits: f64,
+    /// Cross entropy of the labels.
+    hard: f64,
+    /// Squared error of the last hidden state.
+    hidden: f64,
+    /// Squared errors of the hidden states of all layers.
+    hidden_layers: f64,
+    /// Squared errors of the attention probabilities of all layers.
+    attention: f64,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self { logits: 0.5, hard: 0.5, hidden: 0.0, hidden_layers: 0.0, attention: 0.0 }
+    }
+}
+
+impl Weights {
+    fn by_name(&self) -> [(&'static str, f64); 5] {
+        let Self { logits, hard, hidden, hidden_layers, attention } = *self;
+        [
+            ("logits", logits),
+            ("hard", hard),
+            ("hidden", hidden),
+            ("hidden_layers", hidden_layers),
+            ("attention", attention),
+        ]
+    }
+}
+
+pub(super) struct Distill;
+
+impl Stage for Distill {
+    const KIND: &'static str = "distill";
+    const VERSION: u32 = 1;
+    const ABOUT: &'static str = "trains a student to follow a teacher";
+    const INPUTS: &'static [Port] = &[Port::model("teacher"), Port::dataset("data"), Port::model("student").optional()];
+    const OUTPUT: ArtifactKind = ArtifactKind::Model;
+    type Params = Params;
+
+    fn check(params: &Params, faults: &mut Faults) {
+        params.training().check("", faults);
+        faults.within("temperature", params.temperature, 0.1, 100.0);
+        let weights = params.loss.by_name();
+        for (name, weight) in weights {
+            if weight < 0.0 {
+                faults.at(format!("loss.{name}"), format!("`{name}` must not be negative, not {weight}"));
+            }
+        }
+        if weights.iter().all(|(_, weight)| *weight == 0.0) {
+            faults.at("loss", "every weight is 0").help("`{logits: 0.5, hard: 0.5}` is a good start");
+        }
+        if params.follow.is_some() && params.loss.hidden_layers == 0.0 && params.loss.attention == 0.0 {
+            faults
+                .at("follow", "`follow` says nothing without `hidden_layers` or `attention` in `loss`")
+                .help("give one of them a weight, or leave `follow` out");
+        }
+        match &params.student {
+            Some(Student::Layers(layers)) => layers.check("student.layers", faults),
+            Some(Student::Config(config)) => {
+                faults.at_least("student.config.num_hidden_layers", config.num_hidden_layers, 1);
+                faults.at_least("student.config.hidden_size", config.hidden_size, 1);
+                if let Some(heads) = config.num_attention_heads
+                    && (heads == 0 || config.hidden_size % heads != 0)
+                {
+                    faults.at(
+                        "student.config.num_attention_heads",
+                        format!("{heads} heads do not divide a width of {}", config.hidden_size),
+                    );
+                }
+                faults.at_least("student.config.intermediate_size", config.intermediate_size.unwrap_or(1), 1);
+            }
+            None => {}
+        }
+    }
+
+    fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
+        let training = params.training();
+        let (teacher_dir, data) = (ctx.input("teacher")?.dir.clone(), ctx.input("data")?.clone());
+        let device = model::candle_device(ctx.lease.device)?;
+        let teacher = Model::load(&teacher_dir, &device)?;
+        check_length(&teacher, &teacher_dir, training.max_length)?;
+        let (mut student, student_dir) = student(params, &teacher, ctx)?;
+        let student_dir = student_dir.unwrap_or_else(|| teacher_dir.clone());
+        check_length(&student, &student_dir, training.max_length)?;
+        let corpus = Corpus::open(ctx, &data, &Tokenizer::load(&teacher_dir)?, training.max_length)?;
+        let corpus = match &teacher.head {
+            Head::SequenceClassification { labels } if !corpus.labels.is_empty() => corpus.relabel(labels)?,
+            _ => corpus.without_labels(),
+        };
+        check_terms(params, &teacher, &corpus, &data.name)?;
+
+        let terms = terms(params, &teacher, &student, ctx.seed)?;
+        let mut objective = Distillation::new(Teacher::new(&teacher), terms)?;
+        if objective.needs() == Needs::Logits {
+            let (sink, cancel, total) = (ctx.sink, ctx.cancel, corpus.train.len());
+            objective.teacher_mut().learn_logits(&corpus.train, &mut |done| {
+                let message = "the teacher's logits".to_owned();
+                sink.progress(Progress { done: done as u64, total: total as u64, unit: "row", message });
+                !cancel.is_cancelled()
+            })?;
+        }
+        if let Some(validation) = &corpus.validation {
+            let before = train::evaluate(&student, validation, &objective, ctx.seed, &Watch::new(ctx))?;
+            if let Some(before) = before {
+                ctx.sink.note(format!("before: validation accuracy {}", Unit::Share.show(before.accuracy)));
+                ctx.metric("accuracy_before", before.accuracy, Unit::Share, Better::Neither);
+            }
+        }
+        let options = training.options(ctx.seed);
+        let report = train::train(&mut student, corpus.data(), &objective, &options, &mut Watch::new(ctx))?;
+        student.save(ctx.output, &student_dir)?;
+        write_record(&mut ctx.record, &report);
+        ctx.record.fact("training rows", units::thousands(corpus.train.len() as u64));
+        let weights = params.loss.by_name().into_iter().filter(|(_, weight)| *weight > 0.0);
+        let weights: Vec<_> = weights.map(|(name, weight)| format!("{weight} {name}")).collect();
+        ctx.record.fact("loss", weights.join(" + "));
+        Ok(())
+    }
+}
+
+/// The student before training, and the directory that it came from if it came from one of its own.
+fn student(
+    params: &Params,
+    teacher: &Model,
+    ctx: &StageCtx<'_>,
+) -> Result<(Model, Option<std::path::PathBuf>), StageError> {
+    let wired = ctx.optional("student");
+    let (model, dir) = match (&params.student, wired) {
+        (Some(_), Some(_)) => {
+            return Err(StageError::msg("the student is given twice: by `student:` and by the port `student`"));
+        }
+        (None, None) => {
+            return Err(StageError::msg(
+                "there is no student: give `student: {layers: […]}` or `student: {config: {…}}`, or wire a model to the \
+                 port `student`",
+            ));
+        }
+        (Some(Student::Layers(layers)), None) => (student_of_layers(teacher, &layers.0)?, None),
+        (Some(Student::Config(config)), None) => {
+            let shape = StudentShape {
+                n_layers: config.num_hidden_layers,
+                hidden_size: config.hidden_size,
+                heads: config.num_attention_heads,
+                intermediate_size: config.intermediate_size,
+            };
+            (fresh_student(teacher, &shape, ctx.seed)?, None)
+        }
+        (None, Some(artifact)) => {
+            let model = Model::load(&artifact.dir, &teacher.device)?;
+            let model = match &teacher.head {
+                Head::SequenceClassification { labels } => model.with_classifier(labels, ctx.seed)?,
+                _ => model,
+            };
+            (model, Some(artifact.dir.clone()))
+        }
+    };
+    if model.spec.vocab_size != teacher.spec.vocab_size {
+        return Err(StageError::msg(format!(
+            "the student has a vocabulary of {} tokens, the teacher one of {}; they must read the same tokens",
+            model.spec.vocab_size, teacher.spec.vocab_size
+        )));
+    }
+    Ok((model, dir))
+}
+
+/// Checks that the terms have what they need of the teacher and of the data.
+fn check_terms(params: &Params, teacher: &Model, corpus: &Corpus, data: &str) -> Result<(), StageError> {
+    let classifies = matches!(teacher.head, Head::SequenceClassification { .. });
+    if (params.loss.logits > 0.0 || params.loss.hard > 0.0) && !classifies {
+        return Err(StageError::msg(
+            "the teacher is not a classifier, so it has no logits to follow: fine-tune it first, or set `logits` and \
+             `hard` in `loss` to 0",
+        ));
+    }
+    if params.loss.hard > 0.0 && corpus.train.labels.is_none() {
+        return Err(StageError::msg(format!(
+            "`{data}` has no label column for `hard` in `loss`: name it with `label:`, or set `hard: 0`"
+        )));
+    }
+    Ok(())
+}
+
+/// The terms of the loss with their weights.
+fn terms(params: &Params, teacher: &Model, student: &Model, seed: u64) -> Result<Vec<WeightedTerm>, StageError> {
+    let (n_student, n_teacher) = (student.spec.n_layers(), teacher.spec.n_layers());
+    let mapping = params.follow.clone().unwrap_or_else(|| uniform_mapping(n_student, n_teacher));
+    if mapping.len() != n_student || mapping.iter().any(|&layer| layer >= n_teacher) {
+        return Err(StageError::msg(format!(
+            "`follow` is {mapping:?}, but needs one of the teacher's layers (0 to {}) for each of the student's {}",
+            n_teacher - 1,
+            plural::count(n_student, "layer")
+        )));
+    }
+    let (width, teacher_width) = (student.spec.hidden_size, teacher.spec.hidden_size);
+    let device = &student.device;
+    let mut terms: Vec<WeightedTerm> = Vec::new();
+    for (name, weight) in params.loss.by_name() {
+        if weight == 0.0 {
+            continue;
+        }
+        let term: Box<dyn Term> = match name {
+            "logits" => Box::new(Logits { temperature: params.temperature }),
+            "hard" => Box::new(Hard { label_smoothing: params.label_smoothing }),
+            "hidden" => Box::new(LastHidden::new(width, teacher_width, seed, device)?),
+            "hidden_layers" => Box::new(HiddenLayers::new(mapping.clone(), width, teacher_width, seed, device)?),
+            _ => {
+                let (student, teacher) = (student.spec.heads.clone(), teacher.spec.heads.clone());
+                Box::new(Attention::new(mapping.clone(), student, teacher))
+            }
+        };
+        terms.push((weight, term));
+    }
+    Ok(terms)
+}

@@ -1,0 +1,274 @@
+//! `evaluate`: scores a model on a dataset, with intervals, and against a teacher.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{
+    base::{fs, plural},
+    data::{Dataset, Rows, Split},
+    eval::{self, Counts, Interval, METRICS, Predictions, RunOptions},
+    model::{self, Model},
+    stage::{
+        Artifact, ArtifactKind, Better, Confusion, Faults, Metric, Port, Progress, Stage, StageCtx, StageError, Unit,
+    },
+};
+
+/// Parameters of `evaluate`.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// The rows that the model is scored on. There is no way to score on the training split.
+    #[serde(default)]
+    split: ScoredSplit,
+    /// Rows that go through the model together; it changes the speed, not the scores.
+    #[serde(default = "batch_size")]
+    batch_size: usize,
+    /// Tokens a row, special ones included; longer rows are cut.
+    #[serde(default = "max_length")]
+    max_length: usize,
+}
+
+/// A split that a model may be scored on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ScoredSplit {
+    /// The split that nothing was trained or chosen on.
+    #[default]
+    Test,
+    /// The split that decisions were made on: its scores flatter.
+    Validation,
+}
+
+fn batch_size() -> usize {
+    32
+}
+
+fn max_length() -> usize {
+    128
+}
+
+/// The stage.
+pub(super) struct Evaluate;
+
+impl Stage for Evaluate {
+    const KIND: &'static str = "evaluate";
+    const VERSION: u32 = 1;
+    const ABOUT: &'static str =
+        "scores a model on a dataset: accuracy, F1, agreement with a teacher, all with intervals";
+    const INPUTS: &'static [Port] = &[Port::model("model"), Port::dataset("data"), Port::model("teacher").optional()];
+    const OUTPUT: ArtifactKind = ArtifactKind::Scores;
+    type Params = Params;
+
+    fn check(params: &Params, faults: &mut Faults) {
+        faults.at_least("batch_size", params.batch_size, 1);
+        faults.at_least("max_length", params.max_length, 3);
+    }
+
+    fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
+        let split = match params.split {
+            ScoredSplit::Test => Split::Test,
+            ScoredSplit::Validation => Split::Validation,
+        };
+        let split_name = if split == Split::Test { "test" } else { "validation" };
+        let data = ctx.input("data")?.clone();
+        let dataset = Dataset::open(&data.dir)?;
+        let rows = dataset.rows(split)?;
+        let labels = &dataset.meta.labels;
+        let Some(truth) = rows.labels.clone() else {
+            return Err(StageError::msg(format!("the dataset `{}` has no label column to score against", data.name)));
+        };
+        if truth.is_empty() {
+            return Err(StageError::msg(format!("the {split_name} split of `{}` has no rows", data.name)));
+        }
+        let artifact = ctx.input("model")?.clone();
+        let predicted = predict(ctx, params, &artifact, &rows, labels)?;
+        let n = labels.len();
+        let (seed, metric_unit) = (ctx.seed, |is_share| if is_share { Unit::Share } else { Unit::Number });
+        let counts = Counts::of(&truth, &predicted.labels, n);
+        for metric in METRICS {
+            let interval = eval::bootstrap_metric(metric, &truth, &predicted.labels, n, seed);
+            push(
+                ctx,
+                metric.name,
+                (metric.score)(&counts),
+                metric_unit(metric.is_share),
+                Better::Higher,
+                Some(interval),
+            );
+        }
+        let loss = eval::cross_entropy(&predicted.logits, &truth);
+        push(ctx, "loss", loss, Unit::Number, Better::Lower, None);
+        push(ctx, "rows", truth.len() as f64, Unit::Count, Better::Neither, None);
+        ctx.record.confusion = Some(Confusion { labels: labels.clone(), counts: counts.rows() });
+        ctx.record.fact("model", &artifact.name);
+        ctx.record.fact("dataset", &data.name);
+        ctx.record.fact("split", split_name);
+        ctx.record.fact("interval", "95 % percentile bootstrap, 2000 resamples of the rows");
+        if params.split == ScoredSplit::Validation {
+            ctx.record
+                .warnings
+                .push("scored on the validation split, on which the model was chosen: it flatters".into());
+        }
+        let teacher = match ctx.optional("teacher").cloned() {
+            None => None,
+            Some(teacher) => {
+                let said = predict(ctx, params, &teacher, &rows, labels)?;
+                against_teacher(ctx, &truth, &predicted, &said, n);
+                ctx.record.fact("teacher", &teacher.name);
+                Some(said)
+            }
+        };
+        let lines = predictions(&rows, labels, &truth, &predicted, teacher.as_ref());
+        fs::write_atomic(&ctx.output.join("predictions.jsonl"), lines.as_bytes())?;
+        write_scores(ctx)
+    }
+}
+
+/// Runs one model over the rows, with progress.
+fn predict(
+    ctx: &StageCtx<'_>,
+    params: &Params,
+    artifact: &Artifact,
+    rows: &Rows,
+    labels: &[String],
+) -> Result<Predictions, StageError> {
+    let model = Model::load(&artifact.dir, &model::candle_device(ctx.lease.device)?)?;
+    let options = RunOptions { batch_size: params.batch_size, max_length: params.max_length };
+    let total = rows.texts.len() as u64;
+    let predictions = eval::run_model((&artifact.name, &model, &artifact.dir), rows, labels, options, |done| {
+        ctx.sink.progress(Progress { done: done as u64, total, unit: "row", message: artifact.name.clone() });
+        !ctx.cancel.is_cancelled()
+    })?;
+    ctx.sink.note(format!("`{}` answered {}", artifact.name, plural::count(rows.texts.len(), "row")));
+    Ok(predictions)
+}
+
+fn against_teacher(ctx: &mut StageCtx<'_>, truth: &[u32], model: &Predictions, teacher: &Predictions, n: usize) {
+    let seed = ctx.seed;
+    let agreement = (eval::AGREEMENT.score)(&Counts::of(&teacher.labels, &model.labels, n));
+    let interval = eval::bootstrap_metric(&eval::AGREEMENT, &teacher.labels, &model.labels, n, seed);
+    push(ctx, "agreement", agreement, Unit::Share, Better::Higher, Some(interval));
+    let accuracy = |labels: &[u32]| (eval::ACCURACY.score)(&Counts::of(truth, labels, n));
+    let difference = accuracy(&model.labels) - accuracy(&teacher.labels);
+    let interval = eval::bootstrap_share_difference(truth, &model.labels, &teacher.labels, seed);
+    push(ctx, "accuracy_vs_teacher", difference, Unit::Share, Better::Higher, Some(interval));
+}
+
+fn push(ctx: &mut StageCtx<'_>, name: &str, value: f64, unit: Unit, better: Better, interval: Option<Interval>) {
+    let metric = Metric::new(name, value, unit, better);
+    ctx.record.metrics.push(match interval {
+        Some([low, high]) => metric.with_interval(low, high),
+        None => metric,
+    });
+}
+
+/// A line of JSON a row: what is true, what was said, and how surely.
+fn predictions(
+    rows: &Rows,
+    labels: &[String],
+    truth: &[u32],
+    model: &Predictions,
+    teacher: Option<&Predictions>,
+) -> String {
+    let mut lines = String::new();
+    for (row, id) in rows.ids.iter().enumerate() {
+        let name = |label: u32| labels[label as usize].as_str();
+        let mut line = json!({
+            "id": id,
+            "label": name(truth[row]),
+            "predicted": name(model.labels[row]),
+            "logits": model.logits[row],
+        });
+        if let Some(teacher) = teacher {
+            line["teacher"] = json!(name(teacher.labels[row]));
+        }
+        lines.push_str(&line.to_string());
+        lines.push('\n');
+    }
+    lines
+}
+
+/// Writes `scores.json`: the metrics of the record.
+pub(super) fn write_scores(ctx: &StageCtx<'_>) -> Result<(), StageError> {
+    let scores = json!({"version": 1, "metrics": ctx.record.metrics});
+    let text = serde_json::to_string_pretty(&scores)? + "\n";
+    Ok(fs::write_atomic(&ctx.output.join("scores.json"), text.as_bytes())?)
+}
+
+#[cfg(test)]
+pub(super) mod rig;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::{rig::Rig, *};
+    use crate::eval::PredictOptions;
+
+    fn lines(rig: &Rig, path: &str) -> Vec<Value> {
+        let text = fs::read_text(&rig.path(path)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn scores_are_those_of_the_predictions() {
+        let rig = Rig::new();
+        let inputs: &[(&str, &[&str])] = &[("model", &["model"]), ("data", &["data"]), ("teacher", &["model"])];
+        let record = rig.run::<Evaluate>(&json!({"batch_size": 3}), inputs, "scores").unwrap();
+        let rows = lines(&rig, "scores/predictions.jsonl");
+        assert_eq!(rows.len(), 20);
+        let right = rows.iter().filter(|row| row["label"] == row["predicted"]).count();
+        let value = |name: &str| record.metric(name).unwrap().value;
+        assert_eq!(value("accuracy"), right as f64 / 20.0);
+        assert_eq!(value("rows"), 20.0);
+        // The model is its own teacher here.
+        assert_eq!((value("agreement"), value("accuracy_vs_teacher")), (1.0, 0.0));
+        assert_eq!(record.metric("accuracy_vs_teacher").unwrap().interval, Some([0.0, 0.0]));
+        assert!(record.metric("accuracy").unwrap().interval.unwrap()[0] < value("accuracy"));
+        let confusion = record.confusion.as_ref().unwrap();
+        assert_eq!(confusion.labels, ["LABEL_0", "LABEL_1"]);
+        assert_eq!(confusion.counts[0][0] + confusion.counts[1][1], right as u64);
+        let scores: Value = serde_json::from_str(&fs::read_text(&rig.path("scores/scores.json")).unwrap()).unwrap();
+        assert_eq!(scores["metrics"].as_array().unwrap().len(), record.metrics.len());
+        // Batches change nothing, not even a bit.
+        assert_eq!(rig.run::<Evaluate>(&json!({"batch_size": 64}), inputs, "again").unwrap(), record);
+        assert_eq!(lines(&rig, "again/predictions.jsonl"), rows);
+    }
+
+    #[test]
+    fn predict_says_the_same() {
+        let rig = Rig::new();
+        rig.run::<Evaluate>(&json!({}), &[("model", &["model"]), ("data", &["data"])], "scores").unwrap();
+        let dataset = Dataset::open(&rig.path("data")).unwrap();
+        let input = dataset.rows(Split::Test).unwrap().texts.join("\n");
+        let mut output = Vec::new();
+        let options = PredictOptions { batch_size: 7, ..PredictOptions::default() };
+        assert_eq!(eval::predict(&rig.path("model"), input.as_bytes(), &mut output, &options).unwrap(), 20);
+        let said: Vec<Value> = output
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect();
+        for (said, row) in said.iter().zip(lines(&rig, "scores/predictions.jsonl")) {
+            assert_eq!(said["label"], row["predicted"]);
+            for (place, label) in ["LABEL_0", "LABEL_1"].iter().enumerate() {
+                let logit = said["logits"][label].as_f64().unwrap() as f32;
+                assert_eq!(logit, row["logits"][place].as_f64().unwrap() as f32);
+            }
+        }
+    }
+
+    #[test]
+    fn other_labels_are_refused_by_name() {
+        let rig = Rig::new();
+        rig.dataset("other", ["LABEL_0", "positive"]);
+        let inputs: &[(&str, &[&str])] = &[("model", &["model"]), ("data", &["other"])];
+        let error = rig.run::<Evaluate>(&json!({}), inputs, "scores").unwrap_err().to_string();
+        for part in ["does not know the dataset's `positive`", "`LABEL_1`"] {
+            assert!(error.contains(part), "{error}");
+        }
+        let error = rig.run::<Evaluate>(&json!({"split": "train"}), inputs, "scores").unwrap_err().to_string();
+        assert!(error.contains("train"), "{error}");
+    }
+}

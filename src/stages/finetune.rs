@@ -1,0 +1,118 @@
+//! `finetune`: trains a model on a task.
+
+pub(super) mod params;
+#[cfg(test)]
+mod tests;
+pub(super) mod training;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    data::Tokenizer,
+    model::{self, Head, Model, ModelError},
+    stage::{ArtifactKind, Faults, Port, Stage, StageCtx, StageError},
+    train::{self, CrossEntropy, MaskedLm, Objective},
+};
+use params::training_params;
+use training::{Corpus, Watch, check_length, write_record};
+
+training_params! {
+    /// Parameters of a `finetune` stage.
+    pub(super) struct Params {
+        epochs: 3;
+        /// What is learned: `classification` of the label column, or `{masked_lm: {rate: 0.15}}`.
+        task: Task = Task::Classification,
+    }
+}
+
+/// What is learned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Task {
+    /// The label of each row.
+    Classification,
+    /// Tokens that were hidden, whatever the labels: the further pretraining of a masked language model.
+    MaskedLm {
+        /// Share of the tokens to guess.
+        #[serde(default = "default_rate")]
+        rate: f64,
+    },
+}
+
+fn default_rate() -> f64 {
+    0.15
+}
+
+pub(super) struct Finetune;
+
+impl Stage for Finetune {
+    const KIND: &'static str = "finetune";
+    const VERSION: u32 = 1;
+    const ABOUT: &'static str = "trains a model on a task";
+    const INPUTS: &'static [Port] = &[Port::model("model"), Port::dataset("data")];
+    const OUTPUT: ArtifactKind = ArtifactKind::Model;
+    type Params = Params;
+
+    fn check(params: &Params, faults: &mut Faults) {
+        params.training().check("", faults);
+        if let Task::MaskedLm { rate } = params.task
+            && !(rate > 0.0 && rate <= 1.0)
+        {
+            let message = format!("`rate` must be above 0 and at most 1, not {rate}");
+            faults.at("task.masked_lm.rate", message).help("BERT was trained with 0.15");
+        }
+    }
+
+    fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
+        let training = params.training();
+        let (parent, data) = (ctx.input("model")?, ctx.input("data")?);
+        let model = Model::load(&parent.dir, &model::candle_device(ctx.lease.device)?)?;
+        check_length(&model, &parent.dir, training.max_length)?;
+        let tokenizer = Tokenizer::load(&parent.dir)?;
+        let corpus = Corpus::open(ctx, data, &tokenizer, training.max_length)?;
+        let (mut model, objective): (Model, Box<dyn Objective>) = match params.task {
+            Task::Classification => {
+                if corpus.labels.len() < 2 {
+                    return Err(StageError::msg(format!(
+                        "`{}` has {} to tell apart; name its label column with `label:`, or train without labels with \
+                         `task: {{masked_lm: {{}}}}`",
+                        data.name,
+                        crate::base::plural::count(corpus.labels.len(), "label")
+                    )));
+                }
+                let objective = CrossEntropy { label_smoothing: training.label_smoothing };
+                (model.with_classifier(&corpus.labels, ctx.seed)?, Box::new(objective))
+            }
+            Task::MaskedLm { rate } => {
+                let mask_id = tokenizer
+                    .mask_id()
+                    .ok_or_else(|| StageError::msg(format!("the tokenizer of `{}` has no mask token", parent.name)))?;
+                let vocab_size = model.spec.vocab_size;
+                let objective = MaskedLm { rate, mask_id, vocab_size, label_smoothing: training.label_smoothing };
+                (with_masked_lm_head(model, ctx.seed)?, Box::new(objective))
+            }
+        };
+        let options = training.options(ctx.seed);
+        let report = train::train(&mut model, corpus.data(), &*objective, &options, &mut Watch::new(ctx))?;
+        model.save(ctx.output, &parent.dir)?;
+        write_record(&mut ctx.record, &report);
+        ctx.record.fact("training rows", crate::base::units::thousands(corpus.train.len() as u64));
+        Ok(())
+    }
+}
+
+/// The same encoder with a masked-LM head: its own, or a fresh one.
+fn with_masked_lm_head(model: Model, seed: u64) -> Result<Model, ModelError> {
+    if model.head == Head::MaskedLm {
+        return Ok(model);
+    }
+    let spec = model::EncoderSpec { pooler: false, ..model.spec.clone() };
+    let mut fresh = Model::init(spec, Head::MaskedLm, seed, &model.device)?;
+    for (name, tensor) in model.params {
+        if fresh.params.contains_key(&name) {
+            fresh.params.insert(name, tensor);
+        }
+    }
+    Ok(fresh)
+}

@@ -1,0 +1,115 @@
+//! `quantize`: lowers the number format of weights and activations.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    base::plural,
+    compress::{
+        modules,
+        quant::{self, Quantization},
+        verify,
+    },
+    eval,
+    model::{self, Model},
+    stage::{ArtifactKind, Better, Faults, Port, Stage, StageCtx, StageError, Unit},
+};
+
+/// Parameters of `quantize`.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// What becomes how narrow.
+    #[serde(default)]
+    scheme: Scheme,
+    /// Whether the embedding tables become int8 too: weights only, a scale a row. They are half of a small model.
+    #[serde(default)]
+    embeddings: bool,
+    /// Linear layers that stay f32, by name (`output.dense`, `bert.encoder.layer.0.*`). The pooler and the classifier
+    /// always do.
+    #[serde(default)]
+    ignore: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Scheme {
+    /// Weights int8 per output channel, activations int8 per token as they come, both symmetric.
+    #[default]
+    W8a8,
+}
+
+/// The stage.
+pub(super) struct Quantize;
+
+impl Stage for Quantize {
+    const KIND: &'static str = "quantize";
+    const VERSION: u32 = 1;
+    const ABOUT: &'static str = "makes weights and activations int8, in a form that other programs read";
+    const INPUTS: &'static [Port] = &[Port::model("model")];
+    const OUTPUT: ArtifactKind = ArtifactKind::Model;
+    type Params = Params;
+
+    fn check(params: &Params, faults: &mut Faults) {
+        for (i, pattern) in params.ignore.iter().enumerate() {
+            if let Some(message) = modules::fault(pattern) {
+                faults.at(format!("ignore[{i}]"), message);
+            }
+        }
+    }
+
+    fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
+        let artifact = ctx.input("model")?.clone();
+        let parent = Model::load(&artifact.dir, &model::candle_device(ctx.lease.device)?)?;
+        let scheme = match params.scheme {
+            Scheme::W8a8 => quant::Scheme::W8A8,
+        };
+        let plan = Quantization::plan(&parent, scheme, params.embeddings, &params.ignore)?;
+        let quantized = quant::quantize(&parent, &plan)?;
+        ctx.check_cancelled()?;
+        quantized.save(ctx.output, &artifact.dir)?;
+        // What counts is the file: it is read again, must say what was meant, and must compute what the scheme says.
+        let written = verify::read_back(&quantized, ctx.output)?;
+        let compared = quant::compare(&parent, &written, &plan)?;
+        let (before, after) = (eval::size_on_disk(&artifact.dir)?, eval::size_on_disk(ctx.output)?);
+        ctx.metric("size_bytes", after as f64, Unit::Bytes, Better::Lower);
+        ctx.metric("compression", before as f64 / after.max(1) as f64, Unit::Number, Better::Higher);
+        ctx.record.fact("scheme", scheme.describe());
+        ctx.record.fact("int8", plural::count(plan.modules.len(), "linear layer"));
+        if !plan.embeddings.is_empty() {
+            ctx.record.fact("int8 tables", plural::list(&plan.embeddings));
+        }
+        ctx.record.fact("stay f32", plural::list(&plan.ignore));
+        ctx.record.fact(
+            "checked",
+            format!(
+                "read back and compared on fixed ids: {:.1e} from the fake-quantised reference, {:.1e} from the f32 parent (largest answer {:.2})",
+                compared.from_reference, compared.from_parent, compared.largest
+            ),
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::evaluate::rig::Rig, *};
+
+    #[test]
+    fn smaller_and_checked() {
+        let rig = Rig::new();
+        let plain = rig.run::<Quantize>(&json!({}), &[("model", &["model"])], "int8").unwrap();
+        let tables = rig.run::<Quantize>(&json!({"embeddings": true}), &[("model", &["model"])], "int8e").unwrap();
+        let bytes = |record: &crate::stage::Record| record.metric("size_bytes").unwrap().value;
+        assert!(bytes(&tables) < bytes(&plain));
+        assert_eq!(bytes(&plain), eval::size_on_disk(&rig.path("int8")).unwrap() as f64);
+        assert!(plain.metric("compression").unwrap().value > 1.0);
+        assert!(rig.path("int8/vocab.txt").exists(), "the tokenizer comes along");
+        let error = rig.run::<Quantize>(&json!({}), &[("model", &["int8"])], "again").unwrap_err().to_string();
+        assert!(error.contains("quantised already"), "{error}");
+        let error = rig.run::<Quantize>(&json!({"scheme": "w4a16"}), &[("model", &["model"])], "x").unwrap_err();
+        assert!(error.to_string().contains("w4a16"), "{error}");
+    }
+}

@@ -1,0 +1,194 @@
+//! `report`: renders what a run found.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    base::fs,
+    report::{self, Answers, Options, Report},
+    stage::{Artifact, ArtifactKind, Faults, Port, RunView, Stage, StageCtx, StageError},
+};
+
+/// Parameters of a `report` stage.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// The heading; the recipe's name unless given.
+    #[serde(default)]
+    title: Option<String>,
+    /// The model that the others are compared with; unless given, the first that was finetuned, or else the one that the
+    /// others come from.
+    #[serde(default)]
+    baseline: Option<String>,
+}
+
+/// Renders what a run found.
+pub(super) struct ReportStage;
+
+impl Stage for ReportStage {
+    const KIND: &'static str = "report";
+    const VERSION: u32 = 1;
+    const ABOUT: &'static str = "renders what a run found: a page, a comment, numbers and test results";
+    const INPUTS: &'static [Port] = &[Port::scores("scores").many()];
+    const OUTPUT: ArtifactKind = ArtifactKind::Report;
+    const SEES_RUN: bool = true;
+    type Params = Params;
+
+    fn check(params: &Params, faults: &mut Faults) {
+        for (name, value) in [("title", &params.title), ("baseline", &params.baseline)] {
+            if value.as_ref().is_some_and(|value| value.trim().is_empty()) {
+                faults.at(name, format!("`{name}` must not be empty")).help("leave it out for the default");
+            }
+        }
+    }
+
+    fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
+        let options = Options { title: params.title.clone(), baseline: params.baseline.clone() };
+        let nothing = RunView::default();
+        let answers = answers(ctx.many("scores"))?;
+        let report = Report::gather(ctx.run.unwrap_or(&nothing), ctx.many("scores"), &answers, &options);
+        if let Some(baseline) = params.baseline.as_ref().filter(|baseline| report.model(baseline).is_none()) {
+            let models: Vec<_> = report.models.iter().map(|model| model.name.as_str()).collect();
+            return Err(StageError::msg(unknown_baseline(baseline, &models)));
+        }
+        for output in report::render(&report)? {
+            fs::write_atomic(&ctx.output.join(output.name), &output.bytes)?;
+        }
+        ctx.sink.note(report.headline.clone());
+        ctx.record.fact("headline", report.headline);
+        Ok(())
+    }
+}
+
+/// Which rows each evaluation answered right, from the `predictions.jsonl` that `evaluate` leaves beside its scores.
+fn answers(scores: &[Artifact]) -> Result<Answers, StageError> {
+    #[derive(Deserialize)]
+    struct Line {
+        id: serde_json::Value,
+        label: String,
+        predicted: String,
+    }
+    let mut answers = Answers::new();
+    for artifact in scores {
+        let path = artifact.dir.join("predictions.jsonl");
+        if !path.is_file() {
+            continue;
+        }
+        let mut rows = BTreeMap::new();
+        let mut twice = false;
+        for (number, line) in fs::read_text(&path)?.lines().enumerate() {
+            let line: Line = serde_json::from_str(line).map_err(|error| {
+                StageError::from(error).context(format!("line {} of `{}`", number + 1, path.display()))
+            })?;
+            twice |= rows.insert(line.id.to_string(), line.label == line.predicted).is_some();
+        }
+        // Rows without an id of their own cannot be told apart.
+        if !twice {
+            answers.insert(artifact.name.clone(), rows);
+        }
+    }
+    Ok(answers)
+}
+
+fn unknown_baseline(baseline: &str, models: &[&str]) -> String {
+    let help = crate::base::suggest::help(baseline, models).map_or_else(String::new, |help| format!("; {help}"));
+    format!("the scores of this report have no model `{baseline}` to compare with{help}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        base::{device::DeviceId, digest::Digest, node::Node, span::Span},
+        stage::{Better, Cancel, Lease, Metric, Progress, Record, StageSink, StageSpec, Unit},
+    };
+
+    struct Silent;
+
+    impl StageSink for Silent {
+        fn progress(&self, _: Progress) {}
+        fn note(&self, _: String) {}
+    }
+
+    fn score(dir: &Path, model: &str, right: u32) -> Artifact {
+        let dir = dir.join(model);
+        fs::create_dir(&dir).unwrap();
+        let line = |row| {
+            let predicted = if row < right { "good" } else { "bad" };
+            json!({"id": row, "label": "good", "predicted": predicted, "logits": [0.0, 1.0]}).to_string() + "\n"
+        };
+        fs::write_atomic(&dir.join("predictions.jsonl"), (0..100).map(line).collect::<String>().as_bytes()).unwrap();
+        let accuracy = f64::from(right) / 100.0;
+        let mut record = Record::default();
+        record.metrics.push(Metric::new("accuracy", accuracy, Unit::Share, Better::Higher));
+        Artifact {
+            name: format!("scores@{model}"),
+            stage: "evaluate".into(),
+            kind: ArtifactKind::Scores,
+            dir,
+            digest: Digest::of(model.as_bytes()),
+            inputs: vec![("model".into(), vec![model.into()])],
+            record,
+        }
+    }
+
+    fn run(params: &serde_json::Value) -> Result<Vec<String>, String> {
+        let spec = StageSpec::of::<ReportStage>();
+        let params =
+            (spec.check)(&Node::from_json(params, Span::default())).map_err(|faults| faults[0].message.clone())?;
+        let (output, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let scores = vec![score(store.path(), "teacher", 86), score(store.path(), "int8", 84)];
+        let mut ctx = StageCtx {
+            name: "report",
+            inputs: &[("scores", scores)],
+            output: output.path(),
+            lease: Lease { device: DeviceId::Cpu, threads: 1, exclusive: false },
+            seed: 42,
+            base_dir: output.path(),
+            program: output.path(),
+            cancel: &Cancel::default(),
+            sink: &Silent,
+            run: None,
+            record: Record::default(),
+        };
+        (spec.run)(&params, &mut ctx).map_err(|error| error.to_string())?;
+        let (_, headline) = ctx.record.facts[0].clone();
+        let mut files: Vec<_> = std::fs::read_dir(output.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        files.sort();
+        files.push(headline);
+        Ok(files)
+    }
+
+    #[test]
+    fn it_writes_every_format() {
+        let found = run(&json!({"title": "Mobile"})).unwrap();
+        assert_eq!(found[..4], ["index.html", "junit.xml", "metrics.json", "report.md"]);
+        assert_eq!(
+            found[4],
+            "Against teacher, the int8 model shows no significant difference in accuracy (−2.0 points)."
+        );
+        let found = run(&json!({"baseline": "int8"})).unwrap();
+        assert_eq!(
+            found[4],
+            "Against int8, the teacher model shows no significant difference in accuracy (+2.0 points)."
+        );
+    }
+
+    #[test]
+    fn faults_are_told() {
+        assert_eq!(run(&json!({"title": " "})).unwrap_err(), "`title` must not be empty");
+        assert_eq!(
+            run(&json!({"baseline": "techer"})).unwrap_err(),
+            "the scores of this report have no model `techer` to compare with; did you mean `teacher`?"
+        );
+    }
+}
