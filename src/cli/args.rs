@@ -1,0 +1,355 @@
+//! The command line: global options and one struct a subcommand; declares, does nothing.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
+
+use super::exit;
+use crate::base::device::DeviceId;
+
+const STYLES: styling::Styles = styling::Styles::styled()
+    .header(styling::AnsiColor::Green.on_default().bold())
+    .usage(styling::AnsiColor::Green.on_default().bold())
+    .literal(styling::AnsiColor::Cyan.on_default().bold())
+    .placeholder(styling::AnsiColor::Cyan.on_default());
+
+/// One recipe from raw text and a pretrained encoder to a small, fast, proven language model.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lmpipe", version, styles = STYLES, max_term_width = 100, propagate_version = false,
+    subcommand_required = true, arg_required_else_help = true, after_help = exit::HELP
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// When to color output; `auto` is: on a terminal, unless `NO_COLOR` is set
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(super) color: ColorWhen,
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+    /// Say more; twice for debugging. `LMPIPE_LOG` chooses by module
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorWhen {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a recipe: what the store already holds is taken from there
+    Run(Run),
+    /// Show what a run would do, and why
+    Plan(Plan),
+    /// Check recipes without running anything; every problem is told at once
+    Validate(Validate),
+    /// Print the graph of a recipe's stages
+    Dag(Dag),
+    /// Judge the gates of a recipe by its latest run, without running
+    Gate(Gate),
+    /// Compare the metrics of two runs
+    Diff(Diff),
+    /// Write the report of the latest run again
+    Report(Report),
+    /// Classify texts with a model folder: one JSON object a line
+    Predict(Predict),
+    /// List the kinds of stages, or explain one
+    Stages(Stages),
+    /// Print the JSON Schema of recipes, for editors
+    Schema,
+    /// Write a commented starter recipe with a little data
+    Init(Init),
+    /// Look into the store
+    Cache(Cache),
+    /// Show what this machine offers and what is missing
+    Doctor(Doctor),
+    /// Print the completions of a shell
+    Completions(Completions),
+    /// Measure one model in a process of its own (`bench` starts this)
+    #[command(name = "__probe", hide = true)]
+    Probe(Probe),
+}
+
+/// A recipe and what changes it.
+#[derive(Debug, Args)]
+pub(super) struct RecipeArgs {
+    /// The recipe file
+    pub(super) recipe: PathBuf,
+    /// Set a variable of the recipe; may be given more than once
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(super) sets: Vec<(String, String)>,
+}
+
+/// Where the store is.
+#[derive(Clone, Debug, Args)]
+pub(super) struct StoreArgs {
+    /// The store [default: `.lmpipe` in the project of the recipe]
+    #[arg(long, value_name = "DIR", env = "LMPIPE_STORE", hide_env_values = true)]
+    pub(super) store: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+    /// Run every stage, whatever the store holds
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Where reports go [default: `reports/NAME` in the project of the recipe]
+    #[arg(long, value_name = "DIR")]
+    pub(super) reports: Option<PathBuf>,
+    /// What standard output carries: nothing, or every event as a JSON line
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: RunFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum RunFormat {
+    #[default]
+    Human,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub(super) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+    /// Explain one stage: its key, and how it differs from the key of its latest run
+    #[arg(long, value_name = "STAGE")]
+    pub(super) why: Option<String>,
+    /// Exit with 4 when anything would run
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: TextFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum TextFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Validate {
+    /// The recipe files
+    #[arg(required = true, value_name = "RECIPE")]
+    pub(super) recipes: Vec<PathBuf>,
+    /// Set a variable of the recipes; may be given more than once
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(super) sets: Vec<(String, String)>,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: TextFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Dag {
+    #[command(flatten)]
+    pub(super) recipe: RecipeArgs,
+    /// A tree, or the source of a drawing
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: DagFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum DagFormat {
+    #[default]
+    Text,
+    Dot,
+    Mermaid,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Gate {
+    #[command(flatten)]
+    pub(super) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: TextFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Diff {
+    /// A run: its identifier, the beginning of it, or `latest`
+    pub(super) a: String,
+    /// The run to compare it with
+    pub(super) b: String,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: TextFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// A recipe file, whose latest run is meant, or the identifier of a run; the latest run of all when left out
+    #[arg(value_name = "RECIPE|RUN")]
+    pub(super) of: Option<String>,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+    /// Where the report goes [default: `reports/NAME` in the project]
+    #[arg(long, value_name = "DIR")]
+    pub(super) reports: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Predict {
+    /// The model folder: `config.json`, `tokenizer.json`, `model.safetensors`
+    pub(super) model: PathBuf,
+    /// Texts, one a line, or JSON lines with a `text`; `-` is standard input
+    #[arg(default_value = "-")]
+    pub(super) file: PathBuf,
+    /// Cut texts after this many tokens [default: what the model takes]
+    #[arg(long, value_name = "TOKENS", value_parser = positive)]
+    pub(super) max_length: Option<usize>,
+    /// How many texts go through the model at once
+    #[arg(long, value_name = "TEXTS", default_value = "32", value_parser = positive)]
+    pub(super) batch: usize,
+    /// Where the model runs: `cpu`, `cuda:N`, `metal:N`
+    #[arg(long, default_value = "cpu")]
+    pub(super) device: DeviceId,
+    /// How the input is read; `auto` is JSON lines when the first line begins with `{`
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(super) input: PredictInput,
+    /// JSON lines, or `label<TAB>score<TAB>text`
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: PredictFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum PredictInput {
+    #[default]
+    Auto,
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum PredictFormat {
+    #[default]
+    Json,
+    Tsv,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Stages {
+    /// The kind to explain; all kinds are listed when left out
+    pub(super) kind: Option<String>,
+    /// The whole reference as Markdown
+    #[arg(long, conflicts_with = "kind")]
+    pub(super) markdown: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// The folder to write to; made if needed
+    #[arg(default_value = ".")]
+    pub(super) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Cache {
+    #[command(subcommand)]
+    pub(super) command: CacheCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CacheCommand {
+    /// List what the store holds, the latest first
+    Ls {
+        #[command(flatten)]
+        store: StoreArgs,
+        /// Text for people, or JSON
+        #[arg(long, value_enum, default_value_t)]
+        format: TextFormat,
+    },
+    /// Read everything back and compare it with its digest
+    Verify(StoreArgs),
+    /// Print where the store is
+    Path(StoreArgs),
+    /// Print how much disk space the store takes
+    Size(StoreArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: TextFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Probe {
+    /// What to measure, as `bench` writes it
+    #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
+    pub(super) args: Vec<String>,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected a whole number from 1".to_owned()),
+        Ok(n) => Ok(n),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn assignments_split_at_the_first_equals_sign() {
+        let cli = Cli::parse_from(["lmpipe", "run", "r.yaml", "--set", "a=1", "--set", "query=x = 1"]);
+        let Command::Run(run) = cli.command else { panic!("not a run") };
+        assert_eq!(run.recipe.sets, [("a".into(), "1".into()), ("query".into(), "x = 1".into())]);
+        for wrong in ["a", "=1", ""] {
+            assert!(Cli::try_parse_from(["lmpipe", "run", "r.yaml", "--set", wrong]).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `cache ls|verify|path|size`: looks into the store.
+
+use std::{fs, path::Path, time::SystemTime};
+
+use serde_json::json;
+
+use crate::{
+    base::{digest::Digest, plural, units},
+    cli::{
+        App,
+        args::{CacheCommand, StoreArgs, TextFormat},
+        error::CliError,
+        exit::Exit,
+        project::{Project, short},
+        table::Table,
+    },
+    engine::{Object, Store},
+};
+
+pub(in crate::cli) fn run(app: &App, command: &CacheCommand) -> Result<Exit, CliError> {
+    match command {
+        CacheCommand::Ls { store, format } => list(app, &open(store)?, *format),
+        CacheCommand::Verify(store) => verify(app, &open(store)?),
+        CacheCommand::Path(store) => {
+            app.output.line(Project::here().store(store).display().to_string())?;
+            Ok(Exit::Done)
+        }
+        CacheCommand::Size(store) => {
+            let size = open(store)?.size()?;
+            let mut table = Table::new(&[1]);
+            table.row(["objects", &size.objects.to_string(), &units::bytes(size.object_bytes)]);
+            table.row(["actions", &size.actions.to_string()]);
+            table.row(["runs", &size.runs.to_string()]);
+            table.row(["in all", "", &units::bytes(size.total_bytes)]);
+            app.output.line(table.lines().join("\n"))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn open(args: &StoreArgs) -> Result<Store, CliError> {
+    let path = Project::here().store(args);
+    if args.store.is_some() && !path.is_dir() {
+        return Err(CliError::usage(format!("there is no store `{}`", path.display())));
+    }
+    Ok(Store::read(&path)?)
+}
+
+fn list(app: &App, store: &Store, format: TextFormat) -> Result<Exit, CliError> {
+    let mut objects: Vec<(SystemTime, Object)> = digests(store)
+        .into_iter()
+        .filter_map(|digest| {
+            let object = store.object(digest).ok()?;
+            let made = fs::metadata(&object.dir).and_then(|dir| dir.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+            Some((made, object))
+        })
+        .collect();
+    objects.sort_by(|a, b| (b.0, a.1.manifest.digest).cmp(&(a.0, b.1.manifest.digest)));
+    let bytes = |object: &Object| object.manifest.files.iter().map(|file| file.bytes).sum::<u64>();
+    if format == TextFormat::Json {
+        let shown: Vec<_> = objects
+            .iter()
+            .map(|(_, object)| {
+                let manifest = &object.manifest;
+                json!({
+                    "digest": manifest.digest, "kind": manifest.kind, "stage": manifest.stage, "name": manifest.name,
+                    "bytes": bytes(object), "path": object.dir,
+                })
+            })
+            .collect();
+        app.output.line(format!("{:#}", json!(shown)))?;
+        return Ok(Exit::Done);
+    }
+    if objects.is_empty() {
+        app.output.say(format!("the store `{}` is empty", short(store.root())));
+        return Ok(Exit::Done);
+    }
+    let style = app.output.data;
+    let mut table = Table::new(&[4]);
+    for (made, object) in &objects {
+        let manifest = &object.manifest;
+        table.row([
+            style.accent(&manifest.digest.short()),
+            manifest.kind.to_string(),
+            manifest.name.clone(),
+            style.faint(&manifest.stage),
+            units::bytes(bytes(object)),
+            style.faint(&made.elapsed().map_or_else(|_| String::new(), |age| format!("{} ago", units::duration(age)))),
+        ]);
+    }
+    app.output.line(table.lines().join("\n"))?;
+    Ok(Exit::Done)
+}
+
+fn verify(app: &App, store: &Store) -> Result<Exit, CliError> {
+    let damage = store.verify()?;
+    for found in &damage {
+        app.output.line(found.to_string())?;
+    }
+    let size = store.size()?;
+    if damage.is_empty() {
+        let (objects, actions) = (plural::count(size.objects, "object"), plural::count(size.actions, "action"));
+        app.output.say(format!("{} {objects} and {actions} are as they were written", app.output.talk.good("✓")));
+        return Ok(Exit::Done);
+    }
+    Err(CliError::with(
+        Exit::Store,
+        format!("{} in `{}`", plural::count(damage.len(), "damaged file"), short(store.root())),
+    )
+    .hint("remove what is named; the next run makes it again"))
+}
+
+/// The names of all objects, as far as they are names of objects.
+fn digests(store: &Store) -> Vec<Digest> {
+    let folders =
+        |path: &Path| fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect::<Vec<_>>();
+    let name = |path: &Path| path.file_name().and_then(|name| name.to_str()?.parse().ok());
+    folders(&store.root().join("objects"))
+        .iter()
+        .flat_map(|shard| folders(shard))
+        .filter_map(|path| name(&path))
+        .collect()
+}

@@ -1,0 +1,19 @@
+//! The subcommands, one file each.
+
+pub(super) mod cache;
+pub(super) mod completions;
+pub(super) mod dag;
+pub(super) mod diff;
+pub(super) mod doctor;
+pub(super) mod gate;
+pub(super) mod init;
+mod load;
+pub(super) mod plan;
+pub(super) mod predict;
+pub(super) mod probe;
+pub(super) mod report;
+pub(super) mod run;
+pub(super) mod schema;
+pub(super) mod stages;
+mod summary;
+pub(super) mod validate;

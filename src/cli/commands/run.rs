@@ -1,0 +1,145 @@
+//! `run`: from a recipe to a finished run, its reports and its verdict.
+
+use std::{
+    path::PathBuf,
+    process,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use super::{
+    load::{self, load},
+    report,
+    summary::summary,
+};
+use crate::{
+    cli::{
+        App,
+        args::{self, RunFormat},
+        error::CliError,
+        exit::Exit,
+        output::say_always,
+        progress::{Bars, JsonLines, Lines},
+        project::short,
+    },
+    engine::{self, EventSink, RunRecord, Settings, Store},
+    stage::{Cancel, RunStatus},
+};
+
+pub(in crate::cli) fn run(app: &App, args: &args::Run) -> Result<Exit, CliError> {
+    let loaded = load(app, &args.recipe)?;
+    let settings = Settings { force: args.force, ..load::settings(app, &loaded, &args.recipe, &args.store) };
+    let cancel = Cancel::default();
+    let record = {
+        let mut news = News::new(app, args.format, &loaded.plan);
+        stop_on_signal(cancel.clone(), news.writer());
+        let mut sinks: Vec<&mut dyn EventSink> = Vec::new();
+        for sink in &mut news.sinks {
+            sinks.push(&mut **sink);
+        }
+        engine::run(&loaded.plan, &settings, &cancel, &mut sinks)?
+    };
+    let reports = report::export(
+        app,
+        &Store::read(&settings.store)?,
+        &record,
+        &loaded.project.reports(args.reports.as_deref(), &record.name),
+    )?;
+    tell(app, args, &record, &reports);
+    Ok(verdict(&record))
+}
+
+/// Where news of the run go: to people on standard error, to programs on standard output.
+struct News {
+    sinks: Vec<Box<dyn EventSink>>,
+    bars: Option<indicatif::MultiProgress>,
+}
+
+impl News {
+    fn new(app: &App, format: RunFormat, plan: &crate::plan::Plan) -> Self {
+        let output = &app.output;
+        let mut news = Self { sinks: Vec::new(), bars: None };
+        if format == RunFormat::Json {
+            news.sinks.push(Box::new(JsonLines::new(output.clone())));
+        }
+        // Bars amid JSON on one screen would be a mess.
+        let on_one_screen = format == RunFormat::Json && output.data_terminal;
+        if output.quiet || on_one_screen {
+            return news;
+        }
+        if output.talk_terminal {
+            let stages = plan.nodes.iter().map(|node| (node.name.as_str(), node.spec.kind));
+            let bars = Bars::new(stages, output.talk);
+            news.bars = Some(bars.writer());
+            news.sinks.push(Box::new(bars));
+        } else {
+            news.sinks.push(Box::new(Lines::default()));
+        }
+        news
+    }
+
+    /// Says a line without disturbing what is drawn; for the thread that hears signals.
+    fn writer(&self) -> impl Fn(&str) + Send + 'static {
+        let bars = self.bars.clone();
+        move |line| match &bars {
+            Some(bars) => drop(bars.println(line)),
+            None => say_always(line),
+        }
+    }
+}
+
+/// The first signal asks the run to stop, the second ends the program; what is in the store stays whole either way.
+fn stop_on_signal(cancel: Cancel, say: impl Fn(&str) + Send + 'static) {
+    let asked = AtomicBool::new(false);
+    let handler = move || {
+        if asked.swap(true, Ordering::SeqCst) {
+            #[expect(clippy::exit, reason = "the user asks for the second time; threads are still at work")]
+            process::exit(Exit::Interrupted.code().into());
+        }
+        cancel.cancel();
+        say("stopping after the current step, press Ctrl-C again to abort");
+    };
+    if let Err(error) = ctrlc::set_handler(handler) {
+        tracing::warn!("signals are not handled: {error}");
+    }
+}
+
+fn tell(app: &App, args: &args::Run, record: &RunRecord, reports: &[PathBuf]) {
+    let output = &app.output;
+    let style = output.talk;
+    output.say(format!("\n{}", summary(record, app.registry, style)));
+    if !reports.is_empty() {
+        output.say("");
+    }
+    for path in reports {
+        output.say(format!("{}  {}", style.strong("report"), style.accent(&short(path))));
+    }
+    for node in record.failed() {
+        let why = node.error.as_deref().unwrap_or("unknown");
+        output.complain(&format!("stage `{}` failed: {why}", node.name), None);
+    }
+    if record.cancelled {
+        output.complain("interrupted", Some(&format!("`{}` goes on from here", record.command)));
+    } else if record.failed().next().is_some() {
+        let done = record.count(RunStatus::Ran) + record.count(RunStatus::Cached);
+        if done > 0 {
+            output.say(format!("  {} what is done is kept; the next run goes on from there", style.accent("hint:")));
+        }
+    } else if output.quiet || args.format == RunFormat::Json {
+        // The summary may not have been seen.
+        for verdict in record.verdicts.iter().filter(|verdict| !verdict.passed) {
+            output.complain(&format!("gate failed: {}: {}", verdict.gate.metric, verdict.text), None);
+        }
+    }
+}
+
+fn verdict(record: &RunRecord) -> Exit {
+    if record.cancelled {
+        Exit::Interrupted
+    } else if record.failed().next().is_some() {
+        Exit::Failed
+    } else if record.verdicts.iter().any(|verdict| !verdict.passed) {
+        Exit::Gate
+    } else {
+        Exit::Done
+    }
+}

@@ -1,0 +1,6 @@
+//! The program as its users meet it: files and arguments in; output, exit code and files out.
+
+mod cli;
+mod diagnostics;
+mod runs;
+mod support;

@@ -1,0 +1,129 @@
+//! Runs of a small recipe without a model: cold, warm, changed, failing, gated, locked.
+
+use std::fs::File;
+
+use crate::support::{LmpipeTest, root};
+
+const RECIPE: &str = "\
+lmpipe: 1
+name: small
+inputs:
+  reviews: {dataset: reviews.csv, text: text, label: label, split: {train: 0.6, validation: 0.2, test: 0.2, by: label}}
+stages:
+  clean: {uses: normalize, in: reviews, with: {steps: [{unicode: nfkc}, {whitespace: collapse}]}}
+  more: {uses: augment, in: clean, with: {copies: 1, steps: [{delete: {rate: 0.1}}]}}
+";
+
+fn small() -> LmpipeTest {
+    let test = LmpipeTest::new();
+    let data = std::fs::read_to_string(root().join("src/cli/starter/reviews.csv")).unwrap();
+    test.write("reviews.csv", &data).write("recipe.yaml", RECIPE);
+    test
+}
+
+#[test]
+fn the_second_run_does_nothing() {
+    let test = small();
+    let first = test.run(&["run", "recipe.yaml"]).success().tells(&[
+        "small · 3 stages: 3 ran",
+        "clean: started",
+        "clean: done",
+    ]);
+    assert_eq!(first.stdout, "", "standard output is for data");
+    test.run(&["plan", "recipe.yaml", "--check"]).success().gives(&["nothing to do: all 3 stages are cached"]);
+    test.run(&["run", "recipe.yaml"]).success().tells(&["small · 3 stages: 3 cached", "more: cached"]);
+    test.run(&["cache", "verify"]).success().tells(&["3 objects and 3 actions are as they were written"]);
+    test.run(&["cache", "ls"]).success().gives(&["dataset", "clean", "normalize", "ago"]);
+    test.run(&["run", "recipe.yaml", "--force", "-q"]).success();
+    test.run(&["cache", "size"]).success().gives(&["objects  3", "actions  3", "runs     3"]);
+}
+
+#[test]
+fn a_changed_parameter_is_named() {
+    let test = small();
+    test.run(&["run", "recipe.yaml"]).success();
+    test.write(
+        "recipe.yaml",
+        &RECIPE.replace("rate: 0.1", "rate: 0.2").replace("name: small", "name: small # renamed"),
+    );
+    test.run(&["plan", "recipe.yaml", "--check"]).exits(4).gives(&["1 of 3 stages would run, about"]);
+    test.run(&["plan", "recipe.yaml", "--why", "more"]).success().gives(&[
+        "rate",
+        "0.1 → 0.2",
+        "key now",
+        "difference",
+    ]);
+    test.run(&["run", "recipe.yaml"]).success().tells(&["3 stages: 1 ran, 2 cached"]);
+}
+
+#[test]
+fn events_are_streamed() {
+    let test = small();
+    let events = test.run(&["run", "recipe.yaml", "--format", "json"]).success().json_lines();
+    let names: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(names.iter().filter(|name| **name == "finished").count(), 3, "{names:?}");
+    assert_eq!(names.last(), Some(&"ended"));
+    assert!(events.iter().all(|event| event["version"] == 1));
+}
+
+#[test]
+fn runs_are_compared() {
+    let test = small();
+    test.run(&["run", "recipe.yaml"]).success();
+    test.run(&["run", "recipe.yaml"]).success();
+    let shown = test.run(&["diff", "latest", "latest", "--format", "json"]).success().json();
+    assert_eq!(shown["a"], shown["b"]);
+    assert!(!shown["metrics"].as_array().unwrap().is_empty(), "{shown:#}");
+    test.run(&["diff", "latest", "nothing"]).exits(2).tells(&["holds no run `nothing`", "the latest are"]);
+}
+
+#[test]
+fn gates_decide_the_exit_code() {
+    let test = small();
+    let gated = |bound: &str| format!("{RECIPE}gates:\n  - {{metric: more.rows, {bound}}}\n");
+    test.write("recipe.yaml", &gated("min: 1"));
+    test.run(&["run", "recipe.yaml"]).success().tells(&["gates", "✓  more.rows"]);
+    test.write("recipe.yaml", &gated("max: 1"));
+    test.run(&["gate", "recipe.yaml"]).exits(3).gives(&["✗  more.rows"]);
+    test.run(&["run", "recipe.yaml"]).exits(3).tells(&["✗  more.rows", "3 cached"]);
+    test.run(&["run", "recipe.yaml", "--quiet"]).exits(3).tells(&["gate failed: more.rows"]);
+    let shown = test.run(&["gate", "recipe.yaml", "--format", "json"]).exits(3).json();
+    assert_eq!((&shown["verdicts"][0]["passed"], &shown["stale_stages"]), (&false.into(), &0.into()));
+}
+
+#[test]
+fn a_stage_that_fails_is_told_and_not_cached() {
+    let test = small();
+    let data = test.read("reviews.csv");
+    test.write("reviews.csv", &data.replace("text,label", "words,label"));
+    let outcome = test.run(&["run", "recipe.yaml"]);
+    assert!(matches!(outcome.code, Some(1 | 2)), "{outcome:?}");
+    assert!(outcome.stderr.contains("error") && outcome.stderr.contains("`text`"), "{}", outcome.stderr);
+    test.write("reviews.csv", &data);
+    test.run(&["run", "recipe.yaml"]).success().tells(&["3 ran"]);
+}
+
+#[test]
+fn another_run_holds_the_store() {
+    let test = small();
+    test.run(&["run", "recipe.yaml"]).success();
+    let lock = File::options().write(true).open(test.path(".lmpipe/lock")).unwrap();
+    lock.lock().unwrap();
+    test.run(&["run", "recipe.yaml"]).exits(5).tells(&["is in use by another run"]);
+    test.run(&["plan", "recipe.yaml"]).success();
+    drop(lock);
+    test.run(&["run", "recipe.yaml"]).success();
+}
+
+#[test]
+fn damage_is_found_and_mended() {
+    let test = small();
+    test.run(&["run", "recipe.yaml"]).success();
+    let listed = test.run(&["cache", "ls", "--format", "json"]).success().json();
+    let object = listed.as_array().unwrap().iter().find(|object| object["name"] == "clean").unwrap();
+    let file = std::path::Path::new(object["path"].as_str().unwrap()).join("dataset.json");
+    std::fs::remove_file(&file).unwrap();
+    test.run(&["cache", "verify"]).exits(5).gives(&["dataset.json"]).tells(&["damaged", "hint:"]);
+    test.run(&["run", "recipe.yaml"]).success().tells(&["1 ran"]);
+    test.run(&["cache", "verify"]).success();
+}
