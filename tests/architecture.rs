@@ -2,6 +2,8 @@
 //!
 //! A workspace of crates gets this from the compiler. In one crate this test is the compiler.
 
+#![expect(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "a test that cannot read the sources has failed")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -132,7 +134,7 @@ fn every_member_of_a_family_is_registered() {
         for entry in fs::read_dir(root().join(family)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            if name != "mod" && !list.contains(&format!("{name}::")) {
+            if name != "mod" && name != "snapshots" && !list.contains(&format!("{name}::")) {
                 faults.push(format!("{family}/{name}: not listed in {family}/mod.rs"));
             }
         }

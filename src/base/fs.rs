@@ -84,22 +84,6 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), PathError> {
     write().at("cannot write", path)
 }
 
-/// Copies all files of a folder into another, which is made; links are followed.
-///
-/// # Errors
-/// When a file cannot be read or written.
-pub fn copy_dir(from: &Path, to: &Path) -> Result<(), PathError> {
-    create_dir(to)?;
-    for relative in super::digest::files_below(from).at("cannot read", from)? {
-        let target = to.join(&relative);
-        if let Some(parent) = target.parent() {
-            create_dir(parent)?;
-        }
-        fs::copy(from.join(&relative), &target).at("cannot write", &target)?;
-    }
-    Ok(())
-}
-
 /// Syncs every file of a folder, then the folder: what is renamed afterwards is on the disk.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// A random stream. ChaCha8 is used because its output is part of its definition, unlike that of `StdRng`.
+/// A random stream. `ChaCha8` is used because its output is part of its definition, unlike that of `StdRng`.
 pub type Stream = ChaCha8Rng;
 
 /// The stream of a name under a seed: streams of different names are independent, so that drawing from one

@@ -2,10 +2,11 @@
 
 use crate::stage::{Better, Metric, Record, Unit};
 
-/// The first metric of each family (`accuracy`, `latency`, `size_bytes`), at most `most`: those that are good or bad
-/// first of all, a mere description only when there is nothing else.
+/// The first metric of each family (`accuracy`, `latency`, `size_bytes`), at most `most`: those that are good or bad,
+/// what people ask for first; a mere description only when there is nothing else.
 pub(super) fn pick<'a>(metrics: impl IntoIterator<Item = &'a Metric>, most: usize) -> Vec<&'a Metric> {
-    let metrics: Vec<&Metric> = metrics.into_iter().collect();
+    let mut metrics: Vec<&Metric> = metrics.into_iter().collect();
+    metrics.sort_by_key(|metric| rank(metric.unit));
     let mut picked: Vec<&Metric> = Vec::new();
     for metric in metrics.iter().filter(|metric| metric.better != Better::Neither) {
         if !picked.iter().any(|other| family(&other.name) == family(&metric.name)) {
@@ -37,6 +38,17 @@ pub(super) fn name(metric: &Metric) -> String {
     metric.name.strip_suffix(suffix).unwrap_or(&metric.name).replace(['_', '.'], " ")
 }
 
+/// Quality, then time, then size, then the rest.
+fn rank(unit: Unit) -> usize {
+    match unit {
+        Unit::Share => 0,
+        Unit::Milliseconds | Unit::Seconds => 1,
+        Unit::Bytes => 2,
+        Unit::RowsPerSecond | Unit::Number => 3,
+        Unit::Count => 4,
+    }
+}
+
 fn family(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
@@ -50,6 +62,7 @@ mod tests {
         let record = Record {
             metrics: vec![
                 Metric::new("rows", 10.0, Unit::Count, Better::Neither),
+                Metric::new("parameters", 10.0, Unit::Count, Better::Lower),
                 Metric::new("latency.b1_l32.p50_ms", 1.5, Unit::Milliseconds, Better::Lower),
                 Metric::new("latency.b8_l32.p50_ms", 9.5, Unit::Milliseconds, Better::Lower),
                 Metric::new("size_bytes", 4.56e6, Unit::Bytes, Better::Lower),

@@ -15,7 +15,7 @@ use serde::{
 };
 
 use super::{DataError, Dataset, Meta, Roles, Split, SplitBy, columns, readers, split};
-use crate::base::plural;
+use crate::base::{plural, rng};
 
 /// What to make of a file.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub struct Import {
     pub license: String,
 }
 
-/// How many rows of a split to keep, the first ones: `500`, or `{train: 500, test: 100}`.
+/// How many rows of a split to keep, drawn by the seed: `500`, or `{train: 500, test: 100}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Limit {
     /// All rows.
@@ -111,7 +111,7 @@ impl Import {
         let labels = labels(&splits, &self.roles, &self.split)?;
         for (split, batch) in &mut splits {
             if let Some(limit) = self.limit.of(*split) {
-                *batch = batch.slice(0, limit.min(batch.num_rows()));
+                *batch = split::take(batch, &sample(batch.num_rows(), limit, self.seed, *split))?;
             }
         }
         let meta = Meta {
@@ -146,6 +146,15 @@ impl Import {
         }
         Ok(batch)
     }
+}
+
+/// The numbers of `limit` rows of many, in order. They are drawn, since files are often sorted by label.
+fn sample(rows: usize, limit: usize, seed: u64, split: Split) -> Vec<u32> {
+    let mut sample: Vec<u32> = (0..rows as u32).collect();
+    rng::shuffle(&mut rng::stream(seed, &format!("limit/{}", split.name())), &mut sample);
+    sample.truncate(limit);
+    sample.sort_unstable();
+    sample
 }
 
 /// No text, pair, label or id may be missing.
@@ -350,11 +359,15 @@ mod tests {
     }
 
     #[test]
-    fn limits_keep_the_first_rows_and_all_labels() {
+    fn limits_draw_rows_and_keep_all_labels() {
         let limits = SplitLimits { train: Some(1), ..SplitLimits::default() };
         let (dataset, _) = read(&Import { limit: Limit::Splits(limits), ..import() }, TABLE).unwrap();
         assert!(dataset.meta.rows.values().eq(&[1, 1, 2]));
         assert_eq!(dataset.meta.labels, ["neg", "pos"]);
+        assert_eq!(sample(4, 9, 1, Split::Train), [0, 1, 2, 3]);
+        let drawn = sample(1000, 100, 1, Split::Train);
+        assert!(drawn.is_sorted() && drawn.len() == 100 && drawn[99] > 500, "{drawn:?}");
+        assert_ne!(drawn, sample(1000, 100, 2, Split::Train));
         assert_eq!(serde_json::to_value(Limit::Splits(limits)).unwrap()["train"], 1);
         assert_eq!(serde_json::from_str::<Limit>("7").unwrap(), Limit::Each(7));
         assert_eq!(serde_json::from_str::<Limit>("null").unwrap(), Limit::None);

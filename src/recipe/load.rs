@@ -25,7 +25,6 @@ use super::{
 use crate::{
     base::{
         node::{Key, Node, NodeValue},
-        plural,
         span::{SourceFile, Span},
         suggest,
     },
@@ -373,20 +372,5 @@ impl Checked {
             gates: self.gates,
             warnings,
         }
-    }
-}
-
-/// `3 stages and 2 inputs`, for a line that says that a recipe is right.
-impl Recipe {
-    /// How many steps of each sort there are, in words.
-    #[must_use]
-    pub fn size(&self) -> String {
-        let inputs = self.steps.iter().filter(|step| step.spec.source).count();
-        format!(
-            "{}, {} and {}",
-            plural::count(inputs, "input"),
-            plural::count(self.steps.len() - inputs, "stage"),
-            plural::count(self.gates.len(), "gate")
-        )
     }
 }

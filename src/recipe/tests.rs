@@ -127,6 +127,8 @@ fn cells_have_seeds_and_names() {
     let pooled = recipe.steps.iter().find(|step| step.name == "pooled").unwrap();
     assert_eq!(pooled.wires[1].1.len(), 1, "what is left out is not missed in a port that takes many");
     assert_eq!(pooled.needs.len(), 4, "a family is needed whole");
+    assert_eq!(recipe.gates[0].bound.parts(), ("max_drop", 0.02, true));
+    assert_eq!(recipe.gates[1].bound.parts(), ("min", 0.6, false));
     let scores = recipe.steps.iter().find(|step| step.name == "scores@0_00005-s7").unwrap();
     assert_eq!(recipe.steps[scores.wires[0].1[0]].name, "teacher@0_00005-s7");
 }

@@ -178,13 +178,13 @@ mod tests {
         Nfkc,
     }
 
-    fn node(value: serde_json::Value) -> Node {
-        Node::from_json(&value, Span::default())
+    fn node(value: &serde_json::Value) -> Node {
+        Node::from_json(value, Span::default())
     }
 
     #[test]
     fn what_is_right_decodes() {
-        let params: Params = decode(&node(json!({
+        let params: Params = decode(&node(&json!({
             "rate": 1, "steps": ["lowercase", {"unicode": "nfkc"}, {"insert": {"rate": 0.5}}], "name": null
         })))
         .unwrap();
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_told_at_once() {
-        let faults = decode::<Params>(&node(json!({
+        let faults = decode::<Params>(&node(&json!({
             "rate": "fast", "copy": 3, "copies": -1, "steps": [{"unicode": "nfk"}, {"insert": {"rte": 1.0}}, "uppercase"]
         })))
         .unwrap_err();
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let faults = decode::<Params>(&node(json!({}))).unwrap_err();
+        let faults = decode::<Params>(&node(&json!({}))).unwrap_err();
         assert_eq!(faults[0].message, "`rate` is missing");
     }
 }

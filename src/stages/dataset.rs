@@ -31,7 +31,7 @@ pub(super) struct Params {
     /// A column that holds `train`, `validation` or `test`; or the share of rows in each split, chosen by the seed:
     /// `{train: 0.8, validation: 0.1, test: 0.1, by: label}`.
     split: SplitBy,
-    /// The first rows of each split only, to try a recipe quickly: `500`, or `{train: 500, test: 100}`.
+    /// Some rows of each split only, drawn by the seed, to try a recipe quickly: `500`, or `{train: 500, test: 100}`.
     #[serde(default)]
     limit: Limit,
     /// Where the data came from, for the report.

@@ -26,16 +26,16 @@ training_params! {
     /// Parameters of a `distill` stage.
     pub(super) struct Params {
         epochs: 3;
-        /// The student: `{layers: [0, 2, 4]}` of the teacher, or `{config: {…}}` for a fresh one. Left out when a model is wired to
-        /// the port `student`.
+        /// The student: `{layers: [0, 2, 4]}` of the teacher, or `{config: {…}}` for a fresh one. Left out when a
+        /// model is wired to the port `student`.
         #[serde(skip_serializing_if = "Option::is_none")]
         student: Option<Student> = None,
         /// How much the teacher's and the student's logits are softened.
         temperature: f64 = 2.0,
         /// The weights of the terms of the loss.
         loss: Weights = Weights::default(),
-        /// For each layer of the student the teacher's layer that it follows in `hidden_layers` and `attention`, counted from 0;
-        /// evenly spread where it is left out.
+        /// For each layer of the student the teacher's layer that it follows in `hidden_layers` and `attention`,
+        /// counted from 0; evenly spread where it is left out.
         #[serde(skip_serializing_if = "Option::is_none")]
         follow: Option<Vec<usize>> = None,
     }
@@ -207,8 +207,8 @@ fn student(
         }
         (None, None) => {
             return Err(StageError::msg(
-                "there is no student: give `student: {layers: […]}` or `student: {config: {…}}`, or wire a model to the \
-                 port `student`",
+                "there is no student: give `student: {layers: […]}` or `student: {config: {…}}`, or wire a model to \
+                 the port `student`",
             ));
         }
         (Some(Student::Layers(layers)), None) => (student_of_layers(teacher, &layers.0)?, None),

@@ -8,8 +8,8 @@ use crate::data::{Dataset, Encoding, Split, Tokenizer};
 pub struct Examples {
     /// The ids of each row.
     pub encodings: Vec<Encoding>,
-    /// The label number of each row, where the data is labelled; numbers are places in [`crate::data::Meta::labels`] unless
-    /// [`Self::relabel`] changed them.
+    /// The label number of each row, where the data is labelled; numbers are places in [`crate::data::Meta::labels`]
+    /// unless [`Self::relabel`] changed them.
     pub labels: Option<Vec<u32>>,
 }
 

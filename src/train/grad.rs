@@ -61,7 +61,8 @@ pub fn clip_scale(norm: f64, max: f64) -> f64 {
     if max > 0.0 { (max / (norm + 1e-6)).min(1.0) } else { 1.0 }
 }
 
-/// Elements that are summed at once; the chunks' sums are added in order, so that the sum does not depend on the threads.
+/// Elements that are summed at once; the chunks' sums are added in order, so that the sum does not depend on the
+/// threads.
 const CHUNK: usize = 64 * 1024;
 
 fn squares(tensor: &Tensor) -> Result<f64, TrainError> {

@@ -5,8 +5,8 @@ use rand::RngCore;
 use super::{CrossEntropy, Examples, Loss, Objective, Prepared, Scope, TrainError};
 use crate::{base::rng, data::Batch, model::Output};
 
-/// The masked-LM objective of BERT (Devlin et al., 2019, §3.1): of the tokens chosen, 80 % become the mask token, 10 % a
-/// random token, 10 % stay; the model guesses them all.
+/// The masked-LM objective of BERT (Devlin et al., 2019, §3.1): of the tokens chosen, 80 % become the mask token, 10 %
+/// a random token, 10 % stay; the model guesses them all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MaskedLm {
     /// The share of tokens to guess.

@@ -153,7 +153,8 @@ fn copy(vars: &BTreeMap<String, Var>) -> Result<BTreeMap<String, Tensor>, TrainE
     vars.iter().map(|(name, var)| Ok((name.clone(), var.as_detached_tensor().copy()?))).collect()
 }
 
-/// The seed of the dropout of a batch: `update` counts from 0 through all epochs, `part` through the batches of an update.
+/// The seed of the dropout of a batch: `update` counts from 0 through all epochs, `part` through the batches of an
+/// update.
 fn dropout_seed(seed: u64, update: usize, part: usize) -> u64 {
     use rand::RngCore;
     rng::item_stream(seed, "dropout", ((update as u64) << 20) | part as u64).next_u64()

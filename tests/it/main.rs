@@ -2,5 +2,6 @@
 
 mod cli;
 mod diagnostics;
+mod pipelines;
 mod runs;
 mod support;

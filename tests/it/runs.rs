@@ -67,31 +67,6 @@ fn events_are_streamed() {
 }
 
 #[test]
-fn runs_are_compared() {
-    let test = small();
-    test.run(&["run", "recipe.yaml"]).success();
-    test.run(&["run", "recipe.yaml"]).success();
-    let shown = test.run(&["diff", "latest", "latest", "--format", "json"]).success().json();
-    assert_eq!(shown["a"], shown["b"]);
-    assert!(!shown["metrics"].as_array().unwrap().is_empty(), "{shown:#}");
-    test.run(&["diff", "latest", "nothing"]).exits(2).tells(&["holds no run `nothing`", "the latest are"]);
-}
-
-#[test]
-fn gates_decide_the_exit_code() {
-    let test = small();
-    let gated = |bound: &str| format!("{RECIPE}gates:\n  - {{metric: more.rows, {bound}}}\n");
-    test.write("recipe.yaml", &gated("min: 1"));
-    test.run(&["run", "recipe.yaml"]).success().tells(&["gates", "✓  more.rows"]);
-    test.write("recipe.yaml", &gated("max: 1"));
-    test.run(&["gate", "recipe.yaml"]).exits(3).gives(&["✗  more.rows"]);
-    test.run(&["run", "recipe.yaml"]).exits(3).tells(&["✗  more.rows", "3 cached"]);
-    test.run(&["run", "recipe.yaml", "--quiet"]).exits(3).tells(&["gate failed: more.rows"]);
-    let shown = test.run(&["gate", "recipe.yaml", "--format", "json"]).exits(3).json();
-    assert_eq!((&shown["verdicts"][0]["passed"], &shown["stale_stages"]), (&false.into(), &0.into()));
-}
-
-#[test]
 fn a_stage_that_fails_is_told_and_not_cached() {
     let test = small();
     let data = test.read("reviews.csv");

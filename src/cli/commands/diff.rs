@@ -32,6 +32,7 @@ pub(in crate::cli) fn run(app: &App, args: &args::Diff) -> Result<Exit, CliError
                 .collect();
             app.output.line(format!("{:#}", json!({"version": 1, "a": a.id, "b": b.id, "metrics": metrics})))?;
         }
+        TextFormat::Text if rows.is_empty() => app.output.say("neither run has a metric"),
         TextFormat::Text => {
             let style = app.output.data;
             let mut table = Table::new(&[1, 2, 3]);

@@ -8,11 +8,12 @@ use crate::{
     train::{Prepared, Scope, TrainError, loss},
 };
 
-/// The mean squared error of each layer's attention probabilities against those of the teacher's layer that it is mapped to
-/// (TinyBERT, Jiao et al., 2020, eq. 7).
+/// The mean squared error of each layer's attention probabilities against those of the teacher's layer that it is
+/// mapped to (TinyBERT, Jiao et al., 2020, eq. 7).
 ///
 /// It differs from the paper in that it compares probabilities, not scores before the softmax, and is the mean over the
-/// layers, not their sum. Where a layer and the one it follows differ in heads, their means over the heads are compared.
+/// layers, not their sum. Where a layer and the one it follows differ in heads, their means over the heads are
+/// compared.
 pub struct Attention {
     mapping: Vec<usize>,
     student_heads: Vec<usize>,
@@ -20,7 +21,8 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// For a student and a teacher with these heads a layer; `mapping[i]` is the teacher's layer that the student's layer `i` follows.
+    /// For a student and a teacher with these heads a layer; `mapping[i]` is the teacher's layer that the student's
+    /// layer `i` follows.
     #[must_use]
     pub fn new(mapping: Vec<usize>, student_heads: Vec<usize>, teacher_heads: Vec<usize>) -> Self {
         Self { mapping, student_heads, teacher_heads }

@@ -50,11 +50,11 @@ impl Term for LastHidden {
     }
 }
 
-/// The mean squared errors of the embeddings' output and of each layer's, each against the teacher's layer that it is mapped to
-/// (TinyBERT, Jiao et al., 2020, eq. 8 and 9).
+/// The mean squared errors of the embeddings' output and of each layer's, each against the teacher's layer that it is
+/// mapped to (TinyBERT, Jiao et al., 2020, eq. 8 and 9).
 ///
-/// It differs from the paper in that it is their mean, not their sum, so that its weight means the same for students of any
-/// depth.
+/// It differs from the paper in that it is their mean, not their sum, so that its weight means the same for students
+/// of any depth.
 pub struct HiddenLayers {
     mapping: Vec<usize>,
     embeddings: Option<Projection>,
@@ -62,7 +62,8 @@ pub struct HiddenLayers {
 }
 
 impl HiddenLayers {
-    /// For a student and a teacher of these widths; `mapping[i]` is the teacher's layer that the student's layer `i` follows.
+    /// For a student and a teacher of these widths; `mapping[i]` is the teacher's layer that the student's layer `i`
+    /// follows.
     ///
     /// # Errors
     /// When the projections cannot be made.

@@ -1,7 +1,7 @@
 //! Which layer of the teacher each layer of the student follows.
 
-/// The teacher's layer for each of the student's, evenly spread, so that the last follows the last (TinyBERT, Jiao et al.,
-/// 2020, §4.2: `g(m) = m · N / M` with layers counted from 1). Here layers count from 0.
+/// The teacher's layer for each of the student's, evenly spread, so that the last follows the last (TinyBERT, Jiao et
+/// al., 2020, §4.2: `g(m) = m · N / M` with layers counted from 1). Here layers count from 0.
 #[must_use]
 pub fn uniform_mapping(student_layers: usize, teacher_layers: usize) -> Vec<usize> {
     (1..=student_layers).map(|layer| (layer * teacher_layers).div_ceil(student_layers.max(1)) - 1).collect()

@@ -4,14 +4,15 @@ use candle_core::{Device, Tensor, Var};
 
 use crate::{base::rng, train::TrainError};
 
-/// `x Wᵀ`: `W_h` and `W_e` of TinyBERT (Jiao et al., 2020, eq. 8 and 9). It is trained along with the student, and thrown away after.
-/// Students as wide as the teacher need none.
+/// `x Wᵀ`: `W_h` and `W_e` of TinyBERT (Jiao et al., 2020, eq. 8 and 9). It is trained along with the student, and
+/// thrown away after. Students as wide as the teacher need none.
 pub(super) struct Projection {
     pub(super) weight: Var,
 }
 
 impl Projection {
-    /// A projection for these widths, uniform in `±1/√student` as torch initialises linear layers; `None` for equal ones.
+    /// A projection for these widths, uniform in `±1/√student` as torch initialises linear layers; `None` for equal
+    /// ones.
     pub(super) fn between(
         student: usize,
         teacher: usize,

@@ -41,7 +41,8 @@ pub fn fresh_student(teacher: &Model, shape: &StudentShape, seed: u64) -> Result
     };
     if n_layers == 0 || heads == 0 || heads * head_dim != hidden_size {
         return Err(CompressError::Unfit(format!(
-            "{n_layers} layers of width {hidden_size} with {heads} heads are not an encoder; the heads must divide the width"
+            "{n_layers} layers of width {hidden_size} with {heads} heads are not an encoder; the heads must \
+             divide the width"
         )));
     }
     let spec = EncoderSpec {

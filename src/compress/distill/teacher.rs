@@ -65,8 +65,8 @@ impl Teacher {
         &self.model
     }
 
-    /// Computes the logits of all examples in one pass, to be used in every epoch. `progress` is told the rows done, and
-    /// says whether to go on.
+    /// Computes the logits of all examples in one pass, to be used in every epoch. `progress` is told the rows done,
+    /// and says whether to go on.
     ///
     /// # Errors
     /// When the teacher has no head, `progress` says no, or a computation fails.

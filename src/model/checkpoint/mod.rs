@@ -223,6 +223,12 @@ const TOKENIZER: [&str; 6] = [
 pub(super) fn save(model: &Model, dir: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
     let family = families::of(model.config.get("model_type").and_then(Value::as_str).unwrap_or("bert"))
         .map_err(ModelError::Checkpoint)?;
+    if model.head == Head::MaskedLm && model.int8.contains_key(EMBEDDINGS[0]) && !model.params.contains_key(DECODER) {
+        return Err(ModelError::Checkpoint(format!(
+            "`{}` is also the decoder of the masked LM, which other programs read as f32: leave it f32",
+            EMBEDDINGS[0]
+        )));
+    }
     let config = config(model, family)?;
     let entries = entries(model, family)?;
     fs::create_dir(dir)?;

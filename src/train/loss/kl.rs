@@ -4,8 +4,8 @@ use candle_core::{Result, Tensor};
 
 use super::log_softmax;
 
-/// `T² Σ_rows KL(softmax(teacher / T) ‖ softmax(student / T))` (Hinton et al., 2015, §2). The factor keeps the size of the
-/// gradient the same whatever the temperature.
+/// `T² Σ_rows KL(softmax(teacher / T) ‖ softmax(student / T))` (Hinton et al., 2015, §2). The factor keeps the size of
+/// the gradient the same whatever the temperature.
 ///
 /// # Shapes
 /// `student [rows, classes]`, `teacher [rows, classes]`; the result is a scalar. Nothing flows back into the teacher.

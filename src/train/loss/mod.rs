@@ -10,8 +10,8 @@ pub use mse::squared_error;
 
 use candle_core::{D, Result, Tensor};
 
-/// `log softmax` of the last dimension, from operations that all have gradients: candle 0.11 silently drops the gradient
-/// of its fused `softmax_last_dim`.
+/// `log softmax` of the last dimension, from operations that all have gradients: candle 0.11 silently drops the
+/// gradient of its fused `softmax_last_dim`.
 ///
 /// # Errors
 /// When a computation fails.

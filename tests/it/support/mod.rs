@@ -37,6 +37,25 @@ impl LmpipeTest {
         test
     }
 
+    /// A project with a model small enough to train in a blink, its vocabulary, and the reviews of the starter.
+    pub fn with_model() -> Self {
+        let test = Self::new();
+        let model = root().join("tests/data/models/tiny-classifier");
+        fs::create_dir(test.path("model")).unwrap();
+        for name in ["config.json", "model.safetensors"] {
+            fs::copy(model.join(name), test.path("model").join(name)).unwrap();
+        }
+        let letters = ('a'..='z').flat_map(|letter| [letter.to_string(), format!("##{letter}")]);
+        let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned);
+        // The model has 83 embeddings: the rest is never looked up.
+        let unused = (0..26).map(|n| format!("[unused{n}]"));
+        let vocabulary: Vec<String> = special.into_iter().chain(letters).chain(unused).collect();
+        test.write("model/vocab.txt", &(vocabulary.join("\n") + "\n"));
+        let data = fs::read_to_string(root().join("src/cli/starter/reviews.csv")).unwrap();
+        test.write("reviews.csv", &data);
+        test
+    }
+
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
