@@ -9,7 +9,7 @@ use super::{
     store::{Action, Object, Store},
 };
 use crate::{
-    base::digest::Digest,
+    base::{canonical, digest::Digest},
     plan::{Key, NodeId, Plan},
     stage::Lease,
 };
@@ -71,6 +71,15 @@ pub(super) fn key(
         inputs.push((RUN_PORT, made(shown)));
     }
     plan.key(node, &inputs, lease.device, host)
+}
+
+/// What changed of a stage itself, whatever became of its inputs; nothing where only they can have changed.
+pub(super) fn own_change(previous: &Value, key: &Key) -> Option<String> {
+    let mut now = key.0.clone();
+    if let (Some(inputs), Some(key)) = (previous.get("inputs"), now.as_object_mut()) {
+        key.insert("inputs".to_owned(), inputs.clone());
+    }
+    (canonical::digest(&now) != canonical::digest(previous)).then(|| reason::why(previous, &now))
 }
 
 /// What the store knows of a key.

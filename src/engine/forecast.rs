@@ -83,8 +83,14 @@ pub fn forecast(plan: &Plan, settings: &Settings) -> Result<Vec<Forecast>, RunEr
         let open = taken.chain(&wiring.shown[id]).find_map(|from| causes[*from]);
         let (mut state, key) = if let Some(cause) = open {
             causes[id] = Some(cause);
-            let reason = format!("depends on `{}`, which will run", plan.nodes[cause].name);
-            (ForecastState::Unknown { reason }, None)
+            let depends = format!("depends on `{}`, which will run", plan.nodes[cause].name);
+            // What it takes is not known, but all else of its key is.
+            let key = cache::key(plan, id, &wiring.shown[id], |id| digests[id], leases[id], &settings.host);
+            let state = match previous_key.as_ref().and_then(|previous| cache::own_change(previous, &key)) {
+                Some(change) => ForecastState::WillRun { reason: format!("{change}; {depends}") },
+                None => ForecastState::Unknown { reason: depends },
+            };
+            (state, None)
         } else {
             let key = cache::key(plan, id, &wiring.shown[id], |id| digests[id], leases[id], &settings.host);
             let state = match cache::look_up(&store, &plan.name, &node.name, &key) {

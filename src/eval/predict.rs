@@ -99,7 +99,7 @@ pub fn predict(
             }
             write(&mut output, asked, labels, logits, options.output)?;
         }
-        // Whoever feeds lines one by one through a pipe waits for the answers.
+        // Whoever feeds a batch through a pipe waits for its answers.
         output.flush().map_err(cannot_write)?;
         total += asked.len();
     }
@@ -255,19 +255,19 @@ mod tests {
 
     #[test]
     fn lines_are_texts_or_json() {
-        let cases: [(&[u8], InputFormat, &[(&str, Option<&str>)]); 5] = [
-            (b"good film\nbad\r\n", InputFormat::Auto, &[("good film", None), ("bad", None)]),
-            (b"\xef\xbb\xbfgood", InputFormat::Auto, &[("good", None)]),
-            (
-                br#"{"text": "a", "pair": "b"}
-{"id": 7, "text": "{"}"#,
+        struct Case<'a>(&'a [u8], InputFormat, &'a [(&'a str, Option<&'a str>)]);
+        let cases = [
+            Case(b"good film\nbad\r\n", InputFormat::Auto, &[("good film", None), ("bad", None)]),
+            Case(b"\xef\xbb\xbfgood", InputFormat::Auto, &[("good", None)]),
+            Case(
+                b"{\"text\": \"a\", \"pair\": \"b\"}\n{\"id\": 7, \"text\": \"{\"}",
                 InputFormat::Auto,
                 &[("a", Some("b")), ("{", None)],
             ),
-            (b"{not json}", InputFormat::Text, &[("{not json}", None)]),
-            (b"", InputFormat::Auto, &[]),
+            Case(b"{not json}", InputFormat::Text, &[("{not json}", None)]),
+            Case(b"", InputFormat::Auto, &[]),
         ];
-        for (input, format, expected) in cases {
+        for Case(input, format, expected) in cases {
             let expected: Vec<_> = expected.iter().map(|(a, b)| ((*a).to_owned(), b.map(str::to_owned))).collect();
             assert_eq!(read(input, format), Ok(expected), "{}", String::from_utf8_lossy(input));
         }

@@ -30,6 +30,12 @@ fn invalid_recipes_are_explained() {
         }
     }
     assert!(failures.is_empty(), "{failures:#?}");
+    for entry in fs::read_dir(root().join("tests/it/snapshots")).unwrap() {
+        let snapshot = entry.unwrap().path();
+        let name = snapshot.file_stem().unwrap().to_str().unwrap();
+        let recipe = folder.join(format!("{}.yaml", name.trim_end_matches(".snap")));
+        assert!(recipe.exists(), "the recipe of {} is gone", snapshot.display());
+    }
 }
 
 #[test]

@@ -92,16 +92,17 @@ fn a_changed_parameter_runs_what_depends_on_it() {
         ["cached", "cached", "will_run", "may_run", "may_run"]
     );
     test.run(&[&["plan", "recipe.yaml", "--why", "teacher"], &changed[..]].concat()).success().gives(&[
-        "teacher will run",
-        "epochs",
-        "1 → 2",
+        "teacher will run: parameter `learning_rate` changed: 5e-5 → 0.001",
+        "key when it was made last",
+        "difference",
     ]);
     test.run(&[&["run", "recipe.yaml"], &changed[..]].concat()).success().tells(&["6 ran, 2 cached"]);
 
-    let runs: Vec<String> = fs::read_dir(test.path(".lmpipe/runs"))
+    let mut runs: Vec<String> = fs::read_dir(test.path(".lmpipe/runs"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
+    runs.sort();
     let [a, b] = &runs[..] else { panic!("{runs:?}") };
     test.run(&["diff", a, b]).success().gives(&["metric", "scores@int8.accuracy", "speed.int8.size_bytes", "="]);
     let shown = test.run(&["diff", a, "latest", "--format", "json"]).success().json();

@@ -87,6 +87,11 @@ fn a_change_runs_what_depends_on_it() {
     assert_eq!(forecast[1].previous_key.as_ref().unwrap()["params"]["text"], "b");
     assert!(forecast[3].key.is_none() && forecast[3].previous_key.is_some());
     assert!([0, 2, 4].iter().all(|node| forecast[*node].is_cached()));
+    // A stage that waits for another and changed itself says so; it is not only a victim.
+    world.set_text(3, "D");
+    let told = "parameter `text` changed: \"d\" → \"D\"; depends on `b`, which will run";
+    assert_eq!(world.forecast()[3].state, ForecastState::WillRun { reason: told.into() });
+    world.set_text(3, "d");
     assert_eq!(world.ran(), ["b", "d"]);
     assert!(world.forecast().iter().all(crate::engine::Forecast::is_cached));
     // What was made before is still there.

@@ -52,7 +52,8 @@ impl Rig {
             let text: Vec<String> =
                 (0..=row % 7).map(|word| format!("w{}", 5 + (row * 37 + word * 11) % 195)).collect();
             let split = ["train", "train", "validation", "test"][row % 4];
-            csv += &format!("{},{},{split}\n", text.join(" "), labels[row / 3 % 2]);
+            csv += &[&text.join(" "), labels[row / 3 % 2], split].join(",");
+            csv.push('\n');
         }
         let file = self.path("rows.csv");
         write_atomic(&file, csv.as_bytes()).unwrap();

@@ -10,20 +10,20 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A project of its own: no test sees another's store, nor the user's home.
-pub struct LmpipeTest {
+pub(crate) struct LmpipeTest {
     dir: TempDir,
 }
 
 /// What a run of the program left behind.
 #[derive(Debug)]
-pub struct Outcome {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl LmpipeTest {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         // Marks the top of the project, so that the store is made here.
         fs::create_dir(dir.path().join(".git")).unwrap();
@@ -31,14 +31,14 @@ impl LmpipeTest {
     }
 
     /// A project with the starter recipe: `recipe.yaml`, `reviews.csv`.
-    pub fn started() -> Self {
+    pub(crate) fn started() -> Self {
         let test = Self::new();
         test.run(&["init"]).success();
         test
     }
 
     /// A project with a model small enough to train in a blink, its vocabulary, and the reviews of the starter.
-    pub fn with_model() -> Self {
+    pub(crate) fn with_model() -> Self {
         let test = Self::new();
         let model = root().join("tests/data/models/tiny-classifier");
         fs::create_dir(test.path("model")).unwrap();
@@ -56,28 +56,28 @@ impl LmpipeTest {
         test
     }
 
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     #[expect(clippy::disallowed_methods, reason = "a half-written file of a test harms nobody")]
-    pub fn write(&self, name: &str, text: &str) -> &Self {
+    pub(crate) fn write(&self, name: &str, text: &str) -> &Self {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
         self
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// The program with arguments, in the project's folder, with an environment that does not depend on the machine.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lmpipe"));
         command.args(args).current_dir(self.dir()).env_clear().stdin(Stdio::null());
         for name in ["PATH", "TMPDIR", "SYSTEMROOT"] {
@@ -89,13 +89,13 @@ impl LmpipeTest {
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Outcome {
+    pub(crate) fn run(&self, args: &[&str]) -> Outcome {
         Outcome::of(&mut self.command(args))
     }
 }
 
 impl Outcome {
-    pub fn of(command: &mut Command) -> Self {
+    pub(crate) fn of(command: &mut Command) -> Self {
         let output = command.output().unwrap();
         Self {
             code: output.status.code(),
@@ -105,19 +105,19 @@ impl Outcome {
     }
 
     #[track_caller]
-    pub fn success(self) -> Self {
+    pub(crate) fn success(self) -> Self {
         self.exits(0)
     }
 
     #[track_caller]
-    pub fn exits(self, code: i32) -> Self {
+    pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "\n-- stdout\n{}\n-- stderr\n{}", self.stdout, self.stderr);
         self
     }
 
     /// Standard error says all of these.
     #[track_caller]
-    pub fn tells(self, texts: &[&str]) -> Self {
+    pub(crate) fn tells(self, texts: &[&str]) -> Self {
         for text in texts {
             assert!(self.stderr.contains(text), "`{text}` is not in\n{}", self.stderr);
         }
@@ -126,7 +126,7 @@ impl Outcome {
 
     /// Standard output has all of these.
     #[track_caller]
-    pub fn gives(self, texts: &[&str]) -> Self {
+    pub(crate) fn gives(self, texts: &[&str]) -> Self {
         for text in texts {
             assert!(self.stdout.contains(text), "`{text}` is not in\n{}", self.stdout);
         }
@@ -134,13 +134,13 @@ impl Outcome {
     }
 
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in\n{}", self.stdout))
     }
 
     /// Standard output as JSON lines.
     #[track_caller]
-    pub fn json_lines(&self) -> Vec<Value> {
+    pub(crate) fn json_lines(&self) -> Vec<Value> {
         self.stdout
             .lines()
             .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in\n{line}")))
@@ -149,12 +149,12 @@ impl Outcome {
 }
 
 /// The top folder of the repository.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// The recipes of a folder, sorted.
-pub fn recipes(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn recipes(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.unwrap().path())
