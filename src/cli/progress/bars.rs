@@ -47,7 +47,7 @@ impl Bars {
         let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let overall = multi.add(ProgressBar::new(count));
         overall.set_style(overall_style());
-        overall.enable_steady_tick(Duration::from_secs(1));
+        overall.enable_steady_tick(Duration::from_millis(250));
         Self { multi, overall, running: BTreeMap::new(), style, name_width: name_width.min(28), kind_width }
     }
 
