@@ -2,7 +2,11 @@
 //!
 //! A workspace of crates gets this from the compiler. In one crate this test is the compiler.
 
-#![expect(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "a test that cannot read the sources has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "a test that cannot read the sources has failed"
+)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
