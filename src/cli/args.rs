@@ -289,8 +289,16 @@ pub(super) enum CacheCommand {
     },
     /// Read everything back and compare it with its digest
     Verify(StoreArgs),
-    /// Print where the store is
-    Path(StoreArgs),
+    /// Print where the store is, or where the latest output of a stage is: `cache path mobile int8`
+    Path {
+        /// The `name` of a recipe
+        #[arg(requires = "stage")]
+        recipe: Option<String>,
+        /// One of its stages, with its cell
+        stage: Option<String>,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
     /// Print how much disk space the store takes
     Size(StoreArgs),
 }

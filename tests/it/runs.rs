@@ -34,6 +34,10 @@ fn the_second_run_does_nothing() {
     test.run(&["run", "recipe.yaml"]).success().tells(&["small · 3 stages: 3 cached", "more: cached"]);
     test.run(&["cache", "verify"]).success().tells(&["3 objects and 3 actions are as they were written"]);
     test.run(&["cache", "ls"]).success().gives(&["dataset", "clean", "normalize", "ago"]);
+    let clean = test.run(&["cache", "path", "small", "clean"]).success().stdout;
+    assert!(std::path::Path::new(clean.trim()).join("train.arrow").is_file(), "{clean}");
+    test.run(&["cache", "path", "small", "clear"]).exits(2).tells(&["no stage `clear`", "did you mean `clean`?"]);
+    test.run(&["cache", "path", "smal", "clean"]).exits(2).tells(&["did you mean `small`?"]);
     test.run(&["run", "recipe.yaml", "--force", "-q"]).success();
     test.run(&["cache", "size"]).success().gives(&["objects  3", "actions  3", "runs     3"]);
 }

@@ -29,7 +29,8 @@ command = [arguments.lmpipe, "predict", arguments.model, "-", "--max-length", st
 ours = [json.loads(line) for line in subprocess.run(command, input=lines, capture_output=True, text=True, check=True).stdout.splitlines()]
 
 tokenizer = AutoTokenizer.from_pretrained(arguments.model)
-model = AutoModelForSequenceClassification.from_pretrained(arguments.model).eval()
+# Without the dtype a quantised model is opened in half precision.
+model = AutoModelForSequenceClassification.from_pretrained(arguments.model, dtype=torch.float32).eval()
 names = [model.config.id2label[i] for i in range(model.config.num_labels)]
 same, worst = 0, 0.0
 for text, row in zip(texts, ours, strict=True):

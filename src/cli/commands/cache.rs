@@ -1,11 +1,16 @@
 //! `cache ls|verify|path|size`: looks into the store.
 
-use std::{fs, path::Path, time::SystemTime};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 use serde_json::json;
 
 use crate::{
-    base::{digest::Digest, plural, units},
+    base::{digest::Digest, plural, suggest, units},
     cli::{
         App,
         args::{CacheCommand, StoreArgs, TextFormat},
@@ -21,7 +26,11 @@ pub(in crate::cli) fn run(app: &App, command: &CacheCommand) -> Result<Exit, Cli
     match command {
         CacheCommand::Ls { store, format } => list(app, &open(store)?, *format),
         CacheCommand::Verify(store) => verify(app, &open(store)?),
-        CacheCommand::Path(store) => {
+        CacheCommand::Path { recipe: Some(recipe), stage: Some(stage), store } => {
+            app.output.line(output_of(&open(store)?, recipe, stage)?.display().to_string())?;
+            Ok(Exit::Done)
+        }
+        CacheCommand::Path { store, .. } => {
             app.output.line(Project::here().store(store).display().to_string())?;
             Ok(Exit::Done)
         }
@@ -44,6 +53,25 @@ fn open(args: &StoreArgs) -> Result<Store, CliError> {
         return Err(CliError::usage(format!("there is no store `{}`", path.display())));
     }
     Ok(Store::read(&path)?)
+}
+
+/// The folder that a stage made in the latest run of a recipe.
+fn output_of(store: &Store, recipe: &str, stage: &str) -> Result<PathBuf, CliError> {
+    let Some(run) = store.latest_run(recipe)? else {
+        let known: BTreeSet<String> = store.runs()?.into_iter().filter_map(|run| Some(run.record?.name)).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        return Err(CliError::usage(format!("no recipe called `{recipe}` has run here"))
+            .maybe_hint(suggest::help(recipe, &known)));
+    };
+    let Some(node) = run.nodes.iter().find(|node| node.name == stage) else {
+        let names: Vec<&str> = run.nodes.iter().map(|node| node.name.as_str()).collect();
+        return Err(CliError::usage(format!("the recipe `{recipe}` has no stage `{stage}`"))
+            .maybe_hint(suggest::help(stage, &names)));
+    };
+    match node.digest {
+        Some(digest) => Ok(store.object_dir(digest)),
+        None => Err(CliError::usage(format!("`{stage}` made nothing in the latest run of `{recipe}`"))),
+    }
 }
 
 fn list(app: &App, store: &Store, format: TextFormat) -> Result<Exit, CliError> {
