@@ -23,7 +23,7 @@ pub use grad::{Gradients, clip_scale};
 pub use masked_lm::MaskedLm;
 pub use objective::{Counts, CrossEntropy, Loss, Objective, Prepared, Quality, Scope, logits};
 pub use observer::{EpochEvent, StepEvent, TrainObserver};
-pub use options::TrainOptions;
+pub use options::{KeepEpoch, TrainOptions};
 pub use report::{EpochPoint, StepPoint, TrainReport};
 
 use std::collections::BTreeMap;
@@ -130,7 +130,7 @@ fn run(
         };
         observer.on_epoch(&EpochEvent { epoch, epochs: options.epochs, loss, validation });
         report.epochs.push(EpochPoint { epoch, loss, validation });
-        match validation {
+        match validation.filter(|_| options.keep == KeepEpoch::Best) {
             Some(quality) if best.as_ref().is_none_or(|(accuracy, _)| quality.accuracy > *accuracy) => {
                 report.best_epoch = epoch;
                 // After the last epoch the model itself is the copy.

@@ -25,8 +25,21 @@ pub struct TrainOptions {
     pub clip: f64,
     /// Dropout rate of hidden states and attention, instead of the model's own.
     pub dropout: Option<f64>,
+    /// Which epoch's state is kept.
+    pub keep: KeepEpoch,
     /// Seed of order, dropout and masks.
     pub seed: u64,
+}
+
+/// Which epoch's state a training leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeepEpoch {
+    /// That of the highest validation accuracy, of equals the earlier.
+    #[default]
+    Best,
+    /// The last: the schedule has come to its end, and nothing was chosen on the validation split.
+    Last,
 }
 
 impl Default for TrainOptions {
@@ -42,6 +55,7 @@ impl Default for TrainOptions {
             no_decay: vec!["bias".into(), "LayerNorm".into()],
             clip: 1.0,
             dropout: None,
+            keep: KeepEpoch::Best,
             seed: 42,
         }
     }

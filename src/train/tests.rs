@@ -124,11 +124,18 @@ impl Objective for Scripted {
 
 #[test]
 fn the_best_epoch_is_kept() {
-    for (accuracies, best) in [(vec![5, 9, 7], 2), (vec![8, 8, 8], 1), (vec![1, 2, 3], 3)] {
+    let cases = [
+        (KeepEpoch::Best, vec![5, 9, 7], 2),
+        (KeepEpoch::Best, vec![8, 8, 8], 1),
+        (KeepEpoch::Best, vec![1, 2, 3], 3),
+        (KeepEpoch::Last, vec![5, 9, 7], 3),
+    ];
+    for (keep, accuracies, best) in cases {
         let (mut model, examples) = tiny();
         let objective = Scripted { accuracies, seen: RefCell::default() };
         let data = TrainData { train: &examples, validation: Some(&examples) };
-        let report = train(&mut model, data, &objective, &options(), &mut ()).unwrap();
+        let options = TrainOptions { keep, ..options() };
+        let report = train(&mut model, data, &objective, &options, &mut ()).unwrap();
         assert_eq!(report.best_epoch, best);
         let batch = &batches(&examples.encodings, 64, Order::File)[0];
         let output = model.forward(

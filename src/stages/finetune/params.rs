@@ -42,6 +42,8 @@ macro_rules! training_params {
             /// Dropout rate in training, instead of the model's own.
             #[serde(skip_serializing_if = "Option::is_none")]
             $vis dropout: Option<f64>,
+            /// Which epoch is kept: the `best` by validation accuracy, or the `last`.
+            $vis keep_epoch: $crate::train::KeepEpoch,
             /// Share of each label that is spread over all labels.
             $vis label_smoothing: f64,
             /// Rows are cut to this many tokens.
@@ -64,6 +66,7 @@ macro_rules! training_params {
                     no_decay: options.no_decay,
                     clip: options.clip,
                     dropout: options.dropout,
+                    keep_epoch: options.keep,
                     label_smoothing,
                     max_length,
                 }
@@ -85,6 +88,7 @@ macro_rules! training_params {
                         no_decay: self.no_decay.clone(),
                         clip: self.clip,
                         dropout: self.dropout,
+                        keep: self.keep_epoch,
                         seed: 0,
                     },
                     label_smoothing: self.label_smoothing,
