@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 /// Bytes in decimal units, as disks and app stores count them: `999 B`, `12.3 kB`, `4.56 MB`.
+///
+/// ```
+/// assert_eq!(lmpipe::base::units::bytes(90_868_376), "90.9 MB");
+/// ```
 #[must_use]
 pub fn bytes(n: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
