@@ -215,3 +215,18 @@ fn predictions_need_a_model_and_texts() {
         String::from_utf8_lossy(&output.stderr).starts_with("error: cannot classify standard input with `model`: ")
     );
 }
+
+/// What a newcomer copies from the first page must be a recipe.
+#[test]
+fn the_recipe_of_the_readme_is_valid() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let recipe = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let test = LmpipeTest::new();
+    let data = fs::read_to_string(root().join("src/cli/starter/reviews.csv")).unwrap();
+    test.write("reviews.csv", &data).write("recipe.yaml", recipe);
+    test.run(&["validate", "recipe.yaml"]).success();
+    test.write("recipe.yaml", &recipe.replace("uses: quantize", "uses: quantise"));
+    test.run(&["validate", "recipe.yaml"])
+        .exits(2)
+        .tells(&["no stage is called `quantise`", "did you mean `quantize`?"]);
+}
