@@ -1,17 +1,14 @@
 //! `Dataset`: Arrow record batches by split, with column roles.
 
-use std::{collections::BTreeMap, io::Cursor, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use arrow::{
     array::{Array, ArrayRef, StringArray},
-    compute::concat_batches,
-    datatypes::{DataType, Field, Schema},
-    ipc::{reader::FileReader, writer::FileWriter},
     record_batch::RecordBatch,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{DataError, columns};
+use super::{DataError, columns, table};
 use crate::base::{digest::Digest, fs, plural};
 
 /// The version of `dataset.json` that this program writes and reads.
@@ -146,7 +143,7 @@ impl Dataset {
             if digests.get(split.name()).and_then(serde_json::Value::as_str) != Some(&Digest::of(&bytes).to_string()) {
                 return Err(wrong("damaged: its content is not what `dataset.json` says".to_owned()));
             }
-            let batch = read_ipc(&path, &bytes)?;
+            let batch = table::from_bytes(&path, &bytes)?;
             if batch.num_rows() != rows {
                 let rows = plural::count(rows, "row");
                 return Err(wrong(format!("{} where `dataset.json` says {rows}", batch.num_rows())));
@@ -167,7 +164,7 @@ impl Dataset {
         let mut digests = serde_json::Map::new();
         for (split, batch) in &self.splits {
             let path = dir.join(format!("{}.arrow", split.name()));
-            let bytes = ipc_bytes(batch)
+            let bytes = table::to_bytes(batch)
                 .map_err(|error| DataError::content(format!("cannot write `{}`: {error}", path.display())))?;
             digests.insert(split.name().to_owned(), Digest::of(&bytes).to_string().into());
             fs::write_atomic(&path, &bytes)?;
@@ -259,33 +256,6 @@ impl Dataset {
         };
         (0..labels.len()).map(number).collect()
     }
-}
-
-/// Reads an Arrow IPC file as one record batch.
-fn read_ipc(path: &Path, bytes: &[u8]) -> Result<RecordBatch, DataError> {
-    let wrong = |error| DataError::content(format!("`{}` is damaged: {error}", path.display()));
-    let reader = FileReader::try_new(Cursor::new(bytes), None).map_err(wrong)?;
-    let schema = reader.schema();
-    let batches = reader.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
-    match <[RecordBatch; 1]>::try_from(batches) {
-        Ok([batch]) => Ok(batch),
-        Err(batches) => concat_batches(&schema, &batches).map_err(wrong),
-    }
-}
-
-/// Uncompressed, and without metadata, whose order in the file would be that of a hash map.
-fn ipc_bytes(batch: &RecordBatch) -> Result<Vec<u8>, arrow::error::ArrowError> {
-    let fields: Vec<_> = batch.schema().fields().iter().map(|field| plain(field)).collect();
-    let schema = Arc::new(Schema::new(fields));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec())?;
-    let mut writer = FileWriter::try_new(Vec::new(), &schema)?;
-    writer.write(&batch)?;
-    writer.into_inner()
-}
-
-fn plain(field: &Field) -> Field {
-    let data_type: DataType = field.data_type().clone();
-    Field::new(field.name(), data_type, true)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod import;
 mod query;
 mod readers;
 mod split;
+mod table;
 mod tokenize;
 
 pub use batch::{Batch, Order, batches};
@@ -18,4 +19,5 @@ pub use error::DataError;
 pub use import::{Import, Limit, SplitLimits};
 pub use query::{query, sql_fault};
 pub use split::{Fractions, SplitBy};
+pub use table::{Column, read_texts, write_table};
 pub use tokenize::{Encoding, Tokenizer};

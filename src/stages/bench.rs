@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::evaluate::write_scores;
 use crate::{
     base::{fs::AtPath, plural, units},
-    data::{Batch, Dataset, Rows, Split, Tokenizer},
+    data::{self, Batch, Column, Dataset, Rows, Split, Tokenizer},
     eval::{self, Busy, Machine, Probe, RunOptions},
     model::{self, Keep, Model, Packed, Quantized},
     stage::{Artifact, ArtifactKind, Better, Faults, Metric, Port, Progress, Stage, StageCtx, StageError, Unit},
@@ -84,7 +84,7 @@ pub(super) struct Bench;
 
 impl Stage for Bench {
     const KIND: &'static str = "bench";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const ABOUT: &'static str = "measures latency, throughput, memory and size of models, interleaved round by round";
     const INPUTS: &'static [Port] = &[Port::model("models").many(), Port::dataset("data").optional()];
     const OUTPUT: ArtifactKind = ArtifactKind::Scores;
@@ -125,7 +125,7 @@ impl Stage for Bench {
             describe_model(ctx, params, contender)?;
         }
         let (busy, start) = (Busy::start(), Instant::now());
-        latencies(ctx, params, &contenders)?;
+        let samples = latencies(ctx, params, &contenders)?;
         throughputs(ctx, params, &contenders)?;
         let others = busy.others(start.elapsed());
         ctx.record.fact("other work meanwhile", format!("{others:.2} cores"));
@@ -140,7 +140,40 @@ impl Stage for Bench {
                 memory(ctx, params, contender)?;
             }
         }
+        data::write_table(&ctx.output.join("samples.arrow"), samples.columns())?;
         write_scores(ctx)
+    }
+}
+
+/// Every timed run, a row each: what percentiles and intervals were computed from, for whoever wants others.
+#[derive(Default)]
+struct Samples {
+    models: Vec<String>,
+    batches: Vec<u64>,
+    lengths: Vec<u64>,
+    rounds: Vec<u64>,
+    milliseconds: Vec<f64>,
+}
+
+impl Samples {
+    fn add(&mut self, model: &str, (batch, length): (usize, usize), seconds: &[f64]) {
+        for (round, seconds) in seconds.iter().enumerate() {
+            self.models.push(model.to_owned());
+            self.batches.push(batch as u64);
+            self.lengths.push(length as u64);
+            self.rounds.push(round as u64);
+            self.milliseconds.push(seconds * 1e3);
+        }
+    }
+
+    fn columns(self) -> Vec<(&'static str, Column)> {
+        vec![
+            ("model", Column::Texts(self.models)),
+            ("batch", Column::Counts(self.batches)),
+            ("length", Column::Counts(self.lengths)),
+            ("round", Column::Counts(self.rounds)),
+            ("milliseconds", Column::Numbers(self.milliseconds)),
+        ]
     }
 }
 
@@ -214,7 +247,8 @@ fn describe_model(ctx: &mut StageCtx<'_>, params: &Params, contender: &Contender
     Ok(())
 }
 
-fn latencies(ctx: &mut StageCtx<'_>, params: &Params, contenders: &[Contender]) -> Result<(), StageError> {
+fn latencies(ctx: &mut StageCtx<'_>, params: &Params, contenders: &[Contender]) -> Result<Samples, StageError> {
+    let mut samples = Samples::default();
     let cells: Vec<(usize, usize)> =
         params.batch.iter().flat_map(|&batch| params.length.iter().map(move |&length| (batch, length))).collect();
     for contender in contenders {
@@ -248,6 +282,7 @@ fn latencies(ctx: &mut StageCtx<'_>, params: &Params, contenders: &[Contender]) 
         )?;
         for (contender, times) in contenders.iter().zip(&seconds) {
             latency_metrics(ctx, &contender.name, &cell, times);
+            samples.add(&contender.name, (batch_size, length), times);
         }
         for (contender, times) in contenders.iter().zip(&seconds).skip(1) {
             // Per round, since both ran within the same moment of the machine.
@@ -263,7 +298,7 @@ fn latencies(ctx: &mut StageCtx<'_>, params: &Params, contenders: &[Contender]) 
     if let [first, _, ..] = contenders {
         ctx.record.fact("speedups are against", &first.name);
     }
-    Ok(())
+    Ok(samples)
 }
 
 fn latency_metrics(ctx: &mut StageCtx<'_>, name: &str, cell: &str, seconds: &[f64]) {
@@ -412,6 +447,8 @@ mod tests {
         assert!(value("int8.size_bytes") < value("model.size_bytes"));
         assert!(record.facts.iter().any(|(name, text)| name == "threads" && text == "1"));
         assert!(rig.path("speed/scores.json").exists());
+        let [models] = data::read_texts(&rig.path("speed/samples.arrow"), ["model"]).unwrap();
+        assert_eq!(models.len(), 2 * 4 * 3, "two models, four cells, three rounds");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     base::{fs, plural},
-    data::{Dataset, Rows, Split},
+    data::{self, Column, Dataset, Rows, Split},
     eval::{self, Counts, Interval, METRICS, Predictions, RunOptions},
     model::{self, Model},
     stage::{
@@ -48,12 +48,15 @@ fn max_length() -> usize {
     128
 }
 
+/// The file beside the scores that holds what was said of every row.
+pub(super) const PREDICTIONS: &str = "predictions.arrow";
+
 /// The stage.
 pub(super) struct Evaluate;
 
 impl Stage for Evaluate {
     const KIND: &'static str = "evaluate";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const ABOUT: &'static str =
         "scores a model on a dataset: accuracy, F1, agreement with a teacher, all with intervals";
     const INPUTS: &'static [Port] = &[Port::model("model"), Port::dataset("data"), Port::model("teacher").optional()];
@@ -119,8 +122,8 @@ impl Stage for Evaluate {
                 Some(said)
             }
         };
-        let lines = predictions(&rows, labels, &truth, &predicted, teacher.as_ref());
-        fs::write_atomic(&ctx.output.join("predictions.jsonl"), lines.as_bytes())?;
+        let columns = predictions(rows, labels, &truth, predicted, teacher.as_ref());
+        data::write_table(&ctx.output.join(PREDICTIONS), columns)?;
         write_scores(ctx)
     }
 }
@@ -163,30 +166,25 @@ fn push(ctx: &mut StageCtx<'_>, name: &str, value: f64, unit: Unit, better: Bett
     });
 }
 
-/// A line of JSON a row: what is true, what was said, and how surely.
+/// What is true, what was said, and how surely, row by row.
 fn predictions(
-    rows: &Rows,
+    rows: Rows,
     labels: &[String],
     truth: &[u32],
-    model: &Predictions,
+    model: Predictions,
     teacher: Option<&Predictions>,
-) -> String {
-    let mut lines = String::new();
-    for (row, id) in rows.ids.iter().enumerate() {
-        let name = |label: u32| labels[label as usize].as_str();
-        let mut line = json!({
-            "id": id,
-            "label": name(truth[row]),
-            "predicted": name(model.labels[row]),
-            "logits": model.logits[row],
-        });
-        if let Some(teacher) = teacher {
-            line["teacher"] = json!(name(teacher.labels[row]));
-        }
-        lines.push_str(&line.to_string());
-        lines.push('\n');
+) -> Vec<(&'static str, Column)> {
+    let names = |of: &[u32]| Column::Texts(of.iter().map(|&label| labels[label as usize].clone()).collect());
+    let mut columns = vec![
+        ("id", Column::Texts(rows.ids)),
+        ("label", names(truth)),
+        ("predicted", names(&model.labels)),
+        ("logits", Column::Vectors(model.logits)),
+    ];
+    if let Some(teacher) = teacher {
+        columns.push(("teacher", names(&teacher.labels)));
     }
-    lines
+    columns
 }
 
 /// Writes `scores.json`: the metrics of the record.
@@ -206,9 +204,11 @@ mod tests {
     use super::{rig::Rig, *};
     use crate::eval::PredictOptions;
 
-    fn lines(rig: &Rig, path: &str) -> Vec<Value> {
-        let text = fs::read_text(&rig.path(path)).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    /// Label and prediction a row.
+    fn said(rig: &Rig, stage: &str) -> Vec<(String, String)> {
+        let [labels, predicted] =
+            data::read_texts(&rig.path(stage).join(PREDICTIONS), ["label", "predicted"]).unwrap();
+        labels.into_iter().zip(predicted).collect()
     }
 
     #[test]
@@ -216,9 +216,9 @@ mod tests {
         let rig = Rig::new();
         let inputs: &[(&str, &[&str])] = &[("model", &["model"]), ("data", &["data"]), ("teacher", &["model"])];
         let record = rig.run::<Evaluate>(&json!({"batch_size": 3}), inputs, "scores").unwrap();
-        let rows = lines(&rig, "scores/predictions.jsonl");
+        let rows = said(&rig, "scores");
         assert_eq!(rows.len(), 20);
-        let right = rows.iter().filter(|row| row["label"] == row["predicted"]).count();
+        let right = rows.iter().filter(|(label, predicted)| label == predicted).count();
         let value = |name: &str| record.metric(name).unwrap().value;
         assert_eq!(value("accuracy"), right as f64 / 20.0);
         assert_eq!(value("rows"), 20.0);
@@ -233,7 +233,8 @@ mod tests {
         assert_eq!(scores["metrics"].as_array().unwrap().len(), record.metrics.len());
         // Batches change nothing, not even a bit.
         assert_eq!(rig.run::<Evaluate>(&json!({"batch_size": 64}), inputs, "again").unwrap(), record);
-        assert_eq!(lines(&rig, "again/predictions.jsonl"), rows);
+        let bytes = |stage: &str| fs::read(&rig.path(stage).join(PREDICTIONS)).unwrap();
+        assert_eq!(bytes("again"), bytes("scores"));
     }
 
     #[test]
@@ -250,12 +251,8 @@ mod tests {
             .filter(|line| !line.is_empty())
             .map(|line| serde_json::from_slice(line).unwrap())
             .collect();
-        for (said, row) in said.iter().zip(lines(&rig, "scores/predictions.jsonl")) {
-            assert_eq!(said["label"], row["predicted"]);
-            for (place, label) in ["LABEL_0", "LABEL_1"].iter().enumerate() {
-                let logit = said["logits"][label].as_f64().unwrap() as f32;
-                assert_eq!(logit, row["logits"][place].as_f64().unwrap() as f32);
-            }
+        for (said, (_, predicted)) in said.iter().zip(self::said(&rig, "scores")) {
+            assert_eq!(said["label"], predicted.as_str());
         }
     }
 

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::evaluate::PREDICTIONS;
 use crate::{
     base::fs,
+    data,
     report::{self, Answers, Options, Report},
     stage::{Artifact, ArtifactKind, Faults, Port, RunView, Stage, StageCtx, StageError},
 };
@@ -62,30 +64,20 @@ impl Stage for ReportStage {
     }
 }
 
-/// Which rows each evaluation answered right, from the `predictions.jsonl` that `evaluate` leaves beside its scores.
+/// Which rows each evaluation answered right, from the predictions that `evaluate` leaves beside its scores.
 fn answers(scores: &[Artifact]) -> Result<Answers, StageError> {
-    #[derive(Deserialize)]
-    struct Line {
-        id: serde_json::Value,
-        label: String,
-        predicted: String,
-    }
     let mut answers = Answers::new();
     for artifact in scores {
-        let path = artifact.dir.join("predictions.jsonl");
+        let path = artifact.dir.join(PREDICTIONS);
         if !path.is_file() {
             continue;
         }
-        let mut rows = BTreeMap::new();
-        let mut twice = false;
-        for (number, line) in fs::read_text(&path)?.lines().enumerate() {
-            let line: Line = serde_json::from_str(line).map_err(|error| {
-                StageError::from(error).context(format!("line {} of `{}`", number + 1, path.display()))
-            })?;
-            twice |= rows.insert(line.id.to_string(), line.label == line.predicted).is_some();
-        }
+        let [ids, labels, predicted] = data::read_texts(&path, ["id", "label", "predicted"])?;
+        let n_rows = ids.len();
+        let right = labels.iter().zip(&predicted).map(|(label, predicted)| label == predicted);
+        let rows: BTreeMap<_, _> = ids.into_iter().zip(right).collect();
         // Rows without an id of their own cannot be told apart.
-        if !twice {
+        if rows.len() == n_rows {
             answers.insert(artifact.name.clone(), rows);
         }
     }
@@ -105,6 +97,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        data::Column,
         base::{device::DeviceId, digest::Digest, node::Node, span::Span},
         stage::{Better, Cancel, Lease, Metric, Progress, Record, StageSink, StageSpec, Unit},
     };
@@ -119,11 +112,13 @@ mod tests {
     fn score(dir: &Path, model: &str, right: u32) -> Artifact {
         let dir = dir.join(model);
         fs::create_dir(&dir).unwrap();
-        let line = |row| {
-            let predicted = if row < right { "good" } else { "bad" };
-            json!({"id": row, "label": "good", "predicted": predicted, "logits": [0.0, 1.0]}).to_string() + "\n"
-        };
-        fs::write_atomic(&dir.join("predictions.jsonl"), (0..100).map(line).collect::<String>().as_bytes()).unwrap();
+        let texts = |text: fn(u32, u32) -> String| Column::Texts((0..100).map(|row| text(row, right)).collect());
+        let columns = vec![
+            ("id", texts(|row, _| row.to_string())),
+            ("label", texts(|_, _| "good".to_owned())),
+            ("predicted", texts(|row, right| if row < right { "good" } else { "bad" }.to_owned())),
+        ];
+        data::write_table(&dir.join(PREDICTIONS), columns).unwrap();
         let accuracy = f64::from(right) / 100.0;
         let mut record = Record::default();
         record.metrics.push(Metric::new("accuracy", accuracy, Unit::Share, Better::Higher));
