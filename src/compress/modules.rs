@@ -1,5 +1,7 @@
 //! Modules of a model by name or pattern: what to prune, what not to quantise.
 
+use regex::Regex;
+
 use super::CompressError;
 use crate::{
     base::suggest,
@@ -23,9 +25,13 @@ pub fn encoder_modules(model: &Model) -> Vec<String> {
 }
 
 /// Whether a pattern names a module: its whole name, its last parts (`output.dense` names all of them, `classifier`
-/// the classifier), or a name with `*` for any text (`*.layer.0.*`).
+/// the classifier), a name with `*` for any text (`*.layer.0.*`), or `re:` and a regular expression that matches from the
+/// start of the name (`re:.*layer\.[01]\.`), as other tools that compress models have it.
 #[must_use]
 pub fn names(pattern: &str, module: &str) -> bool {
+    if let Some(expression) = pattern.strip_prefix("re:") {
+        return expression_of(expression).is_ok_and(|expression| expression.is_match(module));
+    }
     if !pattern.contains('*') {
         return module == pattern || module.strip_suffix(pattern).is_some_and(|before| before.ends_with('.'));
     }
@@ -41,16 +47,20 @@ pub fn names(pattern: &str, module: &str) -> bool {
     rest.ends_with(last)
 }
 
+fn expression_of(expression: &str) -> Result<Regex, regex::Error> {
+    Regex::new(&format!("^(?:{expression})"))
+}
+
 /// What is wrong with a pattern as such, whatever the model.
 #[must_use]
-pub fn fault(pattern: &str) -> Option<&'static str> {
-    match pattern {
-        "" => Some("a module's name is not empty"),
-        _ if pattern.starts_with("re:") => {
-            Some("regular expressions are not read here; write `*` for any text, as in `bert.encoder.layer.0.*`")
-        }
-        _ => None,
+pub fn fault(pattern: &str) -> Option<String> {
+    if pattern.is_empty() {
+        return Some("a module's name is not empty".to_owned());
     }
+    let error = expression_of(pattern.strip_prefix("re:")?).err()?;
+    let why = error.to_string();
+    let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    Some(format!("`{pattern}` is not a regular expression: {why}"))
 }
 
 /// The modules that patterns name, in the model's order.
@@ -89,10 +99,21 @@ mod tests {
             ("bert.*.output.dense", true),
             ("bert.*.output.*.dense", false),
             ("*", true),
+            (r"re:.*\.layer\.\d+\.attention", true),
+            (r"re:attention", false),
+            (r"re:bert\.encoder|nothing", true),
         ];
         for (pattern, expected) in cases {
             assert_eq!(names(pattern, module), expected, "{pattern}");
         }
+    }
+
+    #[test]
+    fn faults_of_patterns_are_said() {
+        assert_eq!(fault(""), Some("a module's name is not empty".into()));
+        assert_eq!(fault(r"re:.*\.layer\.[01]"), None);
+        let fault = fault("re:layer.(").unwrap();
+        assert_eq!(fault, "`re:layer.(` is not a regular expression: unclosed group");
     }
 
     #[test]
