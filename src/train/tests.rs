@@ -215,3 +215,68 @@ fn masked_tokens_are_learned() {
     let (first, best) = (report.epochs[0].validation.unwrap(), report.best().unwrap());
     assert!(best.loss < 0.7 * first.loss && best.accuracy > 0.5, "{first:?} to {best:?}");
 }
+
+/// Rows, settings and trainings of `tests/reference/steps.py`.
+#[derive(serde::Deserialize)]
+struct Golden {
+    rows: Vec<Vec<u32>>,
+    labels: Vec<u32>,
+    steps: usize,
+    learning_rate: f64,
+    warmup: f64,
+    weight_decay: f64,
+    clip: f64,
+    trainings: Vec<GoldenTraining>,
+}
+
+#[derive(serde::Deserialize)]
+struct GoldenTraining {
+    no_decay: Vec<String>,
+    losses: Vec<f64>,
+    gradient_norms: Vec<f64>,
+    /// Sum and norm of every parameter at the end.
+    weights: BTreeMap<String, [f64; 2]>,
+}
+
+/// Padded and masked rows in torch, packed ones here, in one batch or in accumulated halves: the same losses, gradients
+/// and weights, step by step.
+#[test]
+fn trainings_equal_those_of_torch() {
+    let golden: Golden = serde_json::from_str(include_str!("../../tests/data/train/steps.json")).unwrap();
+    let encoding = |ids: &Vec<u32>| Encoding { ids: ids.clone(), type_ids: vec![0; ids.len()] };
+    let examples =
+        Examples { encodings: golden.rows.iter().map(encoding).collect(), labels: Some(golden.labels.clone()) };
+    let close = |what: &str, found: f64, expected: f64| {
+        assert!((found - expected).abs() <= 2e-4 * expected.abs().max(0.1), "{what}: {found}, torch has {expected}");
+    };
+    for (training, accumulate) in golden.trainings.iter().zip([1, 2]) {
+        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models/tiny-classifier");
+        let mut model = Model::load(&dir, &Device::Cpu).unwrap();
+        let options = TrainOptions {
+            epochs: golden.steps,
+            batch_size: golden.rows.len() / accumulate,
+            accumulate,
+            learning_rate: golden.learning_rate,
+            warmup: golden.warmup,
+            weight_decay: golden.weight_decay,
+            no_decay: training.no_decay.clone(),
+            clip: golden.clip,
+            dropout: Some(0.0),
+            keep: KeepEpoch::Last,
+            ..TrainOptions::default()
+        };
+        let report = train_on(&mut model, &examples, &options);
+        assert_eq!(report.curve.len(), training.losses.len());
+        for (point, (loss, norm)) in report.curve.iter().zip(training.losses.iter().zip(&training.gradient_norms)) {
+            close(&format!("loss of step {}", point.step), point.loss, *loss);
+            close(&format!("gradient of step {}", point.step), point.gradient_norm, *norm);
+        }
+        // The probabilities do not depend on a bias of the keys: its gradient is the noise of rounding, which Adam blows up.
+        for (name, [sum, norm]) in training.weights.iter().filter(|(name, _)| !name.ends_with("key.bias")) {
+            let values: Vec<f32> = model.params[name].flatten_all().unwrap().to_vec1().unwrap();
+            close(&format!("sum of {name}"), values.iter().map(|value| f64::from(*value)).sum(), *sum);
+            let square: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
+            close(&format!("norm of {name}"), square.sqrt(), *norm);
+        }
+    }
+}
