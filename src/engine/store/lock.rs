@@ -12,7 +12,17 @@ use crate::{base::fs::AtPath, engine::error::RunError};
 #[derive(Debug)]
 pub struct Lock {
     /// The operating system ties the lock to this handle.
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the handle would not do: a process that another thread is starting just now holds a copy of it until it
+        // has become that program, and with it the lock.
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!("the store's lock is not released: {error}");
+        }
+    }
 }
 
 impl Store {
@@ -44,7 +54,7 @@ impl Store {
             let removed = if left.is_dir() { fs::remove_dir_all(&left) } else { fs::remove_file(&left) };
             removed.at("cannot remove", &left)?;
         }
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 }
 
