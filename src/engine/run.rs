@@ -23,6 +23,7 @@ use super::{
     worker::{Ending, News, Shop, Work},
 };
 use crate::{
+    base::{canonical, digest::Digest},
     plan::{Key, NodeId, Plan},
     stage::{Artifact, Cancel, Lease, Record, RunNode, RunStatus, RunView},
 };
@@ -320,8 +321,16 @@ fn seen(node: &NodeRecord) -> RunNode {
         status: node.status,
         seconds: node.seconds,
         device: node.device.clone(),
+        settings: settings(&node.key),
         record: node.record.clone(),
     }
+}
+
+/// The digest of a key without what the node took.
+fn settings(key: &Value) -> Option<Digest> {
+    let mut rest = key.as_object()?.clone();
+    rest.remove("inputs");
+    Some(canonical::digest(&Value::Object(rest)))
 }
 
 /// The record of a node of which nothing is known yet.

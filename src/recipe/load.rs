@@ -28,7 +28,7 @@ use crate::{
         span::{SourceFile, Span},
         suggest,
     },
-    stage::{Gate, Registry},
+    stage::{Fault, Gate, Port, Registry, StageSpec},
 };
 
 /// The seed of a recipe that gives none.
@@ -162,6 +162,9 @@ fn check(
         check_params(step, faults);
     }
     wires::connect(&mut draft, faults);
+    for step in &draft.steps {
+        check_wires(step, faults);
+    }
     let gate_nodes: Vec<_> =
         document.gates.iter().filter_map(|node| templates.resolve(node, &frame, &mut Env::new(), faults)).collect();
     let gates = gates::read(&gate_nodes, &draft, faults);
@@ -266,18 +269,30 @@ fn check_params(step: &mut DraftStep, faults: &mut Vec<Diagnostic>) {
             step.files = (spec.files)(&params);
             step.params = Some(params);
         }
-        Err(found) => {
-            for fault in found {
-                // What is wrong with the whole (something is missing) is told at its key: a map begins at its first entry.
-                let span = if fault.span == node.span || fault.span == Span::default() { *place } else { fault.span };
-                faults.push(
-                    Diagnostic::error("recipe::parameter", span, fault.message)
-                        .label(format!("parameter of `{}`", spec.kind))
-                        .maybe_help(fault.help),
-                );
-            }
-        }
+        Err(found) => faults.extend(found.into_iter().map(|fault| parameter_fault(fault, spec, *place, node))),
     }
+}
+
+/// Parameters against ports; a stage with another fault in its wires has been told enough.
+fn check_wires(step: &DraftStep, faults: &mut Vec<Diagnostic>) {
+    let (Some(spec), Some((place, node)), Some(params)) = (step.spec, &step.with, &step.params) else { return };
+    let is_wired =
+        |port: &Port| step.wires.iter().any(|(wired, targets)| wired.name == port.name && !targets.is_empty());
+    if spec.inputs.iter().any(|port| !port.optional && !is_wired(port)) {
+        return;
+    }
+    let wired: Vec<_> = spec.inputs.iter().filter(|port| is_wired(port)).map(|port| port.name).collect();
+    let found = (spec.check_wires)(params, &wired, node);
+    faults.extend(found.into_iter().map(|fault| parameter_fault(fault, spec, *place, node)));
+}
+
+/// A fault of a parameter of a stage; `place` is that of the whole, which is written as `node`.
+fn parameter_fault(fault: Fault, spec: &StageSpec, place: Span, node: &Node) -> Diagnostic {
+    // What is wrong with the whole (something is missing) is told at its key: a map begins at its first entry.
+    let span = if fault.span == node.span || fault.span == Span::default() { place } else { fault.span };
+    Diagnostic::error("recipe::parameter", span, fault.message)
+        .label(format!("parameter of `{}`", spec.kind))
+        .maybe_help(fault.help)
 }
 
 /// The recipe as it was understood, for the record of a run.

@@ -281,6 +281,11 @@ toy!(
     fn check(params: &PruneParams, faults: &mut Faults) {
         faults.within("heads", params.heads, 0.0, 0.95);
         faults.within("neurons", params.neurons, 0.0, 0.95);
+    },
+    fn check_wires(params: &PruneParams, wired: &[&str], faults: &mut Faults) {
+        if params.heads > 0.0 && !wired.contains(&"data") {
+            faults.at("heads", "`heads` needs training rows").help("wire a dataset to the port `data`");
+        }
     }
 );
 

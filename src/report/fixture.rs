@@ -59,6 +59,7 @@ pub(super) fn node(name: &str, kind: &str, inputs: &[&str], status: RunStatus, s
         status,
         seconds,
         device: if kind == "dataset" || kind == "model" { String::new() } else { "cpu".into() },
+        settings: None,
         record: Record::default(),
     }
 }

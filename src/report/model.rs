@@ -195,14 +195,17 @@ pub enum Evidence {
     None,
 }
 
-/// What one stage cost, from the nearest scored ancestor to this model.
+/// What one stage cost: a model beside its nearest scored ancestor or, for a data stage, a model beside its control.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepLine {
-    /// The model that the stage made.
-    pub model: String,
+    /// The stage: the model that it made, or the data.
+    pub stage: String,
     /// The kind of the stage.
     pub kind: String,
-    /// The nearest scored ancestor; none for the first.
+    /// For a data stage, the model that learned from its output; `parent` is then the control, which differs from that
+    /// model in not having this stage.
+    pub learned: Option<String>,
+    /// The model that this one is compared with; none for the first.
     pub parent: Option<String>,
     /// The model's score.
     pub quality: Metric,

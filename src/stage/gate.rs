@@ -67,16 +67,19 @@ pub struct Verdict {
 }
 
 impl Gate {
-    /// The gate as a person reads it: `scores@int8.accuracy at most 0.02 below scores@teacher.accuracy`.
+    /// The gate as a person reads it, with its metric's unit where that is known:
+    /// `scores@int8.accuracy at most 2.00 points below scores@teacher.accuracy`.
     #[must_use]
-    pub fn describe(&self) -> String {
+    pub fn describe(&self, unit: Option<Unit>) -> String {
         let versus = self.versus.as_deref().unwrap_or("?");
         let metric = &self.metric;
+        let show = |bound: f64| unit.map_or_else(|| bound.to_string(), |unit| unit.show(bound));
+        let apart = |bound: f64| unit.map_or_else(|| bound.to_string(), |unit| difference(unit, bound));
         match self.bound {
-            Bound::Max(bound) => format!("{metric} at most {bound}"),
-            Bound::Min(bound) => format!("{metric} at least {bound}"),
-            Bound::MaxDrop(bound) => format!("{metric} at most {bound} below {versus}"),
-            Bound::MaxRise(bound) => format!("{metric} at most {bound} above {versus}"),
+            Bound::Max(bound) => format!("{metric} at most {}", show(bound)),
+            Bound::Min(bound) => format!("{metric} at least {}", show(bound)),
+            Bound::MaxDrop(bound) => format!("{metric} at most {} below {versus}", apart(bound)),
+            Bound::MaxRise(bound) => format!("{metric} at most {} above {versus}", apart(bound)),
             Bound::MinSpeedup(bound) => format!("{metric} at least {bound}× faster than {versus}"),
             Bound::MaxRatio(bound) => format!("{metric} at most {bound}× {versus}"),
             Bound::MinRatio(bound) => format!("{metric} at least {bound}× {versus}"),
@@ -104,10 +107,7 @@ impl Gate {
     fn judge(&self, unit: Unit, value: f64, reference: Option<f64>) -> (bool, String) {
         let show = |value| unit.show(value);
         let against = reference.unwrap_or(f64::NAN);
-        let difference = |value: f64| match unit {
-            Unit::Share => format!("{:.2} points", value * 100.0),
-            _ => show(value),
-        };
+        let difference = |value: f64| difference(unit, value);
         match self.bound {
             Bound::Max(bound) => (value <= bound, format!("{} (at most {})", show(value), show(bound))),
             Bound::Min(bound) => (value >= bound, format!("{} (at least {})", show(value), show(bound))),
@@ -138,6 +138,14 @@ impl Gate {
                 (ratio >= bound, format!("{} → {}: {ratio:.3}× (at least {bound}×)", show(against), show(value)))
             }
         }
+    }
+}
+
+/// A difference of two values of a unit: shares differ by points.
+fn difference(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Share => format!("{:.2} points", value * 100.0),
+        _ => unit.show(value),
     }
 }
 

@@ -53,6 +53,10 @@ pub trait Stage: 'static {
     /// Checks what types cannot say (ranges, combinations); every fault is found before anything runs.
     fn check(_params: &Self::Params, _faults: &mut Faults) {}
 
+    /// Checks the parameters against the ports that are wired, by name: what only makes sense with an optional input, or
+    /// without it; found before anything runs, too.
+    fn check_wires(_params: &Self::Params, _wired: &[&str], _faults: &mut Faults) {}
+
     /// The parameters, as paths (`path`, `steps[0].lexicon`), that name local files or folders: they must exist, and their
     /// content instead of their name becomes part of the fingerprint.
     fn files(_params: &Self::Params) -> Vec<(String, String)> {

@@ -29,6 +29,20 @@ impl Faults {
         self.0.last_mut().expect("just pushed")
     }
 
+    /// The faults with the places that their parameters are written at, in the order of the places.
+    pub(super) fn place(self, written: &Node) -> Vec<Fault> {
+        let place = |fault: Fault| Fault { span: written.place_of(&fault.path), ..fault };
+        let mut placed: Vec<_> = self.0.into_iter().map(place).collect();
+        placed.sort_by_key(|fault| fault.span);
+        placed
+    }
+
+    /// All faults as one message.
+    pub(super) fn into_message(self) -> Option<String> {
+        let messages: Vec<_> = self.0.into_iter().map(|fault| fault.message).collect();
+        (!messages.is_empty()).then(|| messages.join("; "))
+    }
+
     /// Demands that a number is within bounds, both included.
     pub fn within(&mut self, path: &str, value: f64, low: f64, high: f64) {
         if !(low..=high).contains(&value) {
@@ -75,7 +89,7 @@ pub(super) fn decode_checked<T: DeserializeOwned>(node: &Node, check: fn(&T, &mu
             Ok(params) => {
                 let mut more = Faults::default();
                 check(&params, &mut more);
-                faults.extend(more.0.into_iter().map(|fault| Fault { span: node.place_of(&fault.path), ..fault }));
+                faults.extend(more.place(node));
                 faults.sort_by_key(|fault| fault.span);
                 return if faults.is_empty() { Ok(params) } else { Err(faults) };
             }

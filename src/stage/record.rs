@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Gate, Metric};
+use crate::base::digest::Digest;
 
 /// What a stage has to say about its output. It is stored as `record.json` in the artifact and is part of its content,
 /// so it holds nothing that differs between two runs of the same work (no times; `bench` measures them on purpose).
@@ -108,6 +109,10 @@ pub struct RunNode {
     pub seconds: f64,
     /// The device that it ran on.
     pub device: String,
+    /// A digest of all that can change its output but its inputs; two stages with the same one differ in what they took
+    /// alone. None when an input of it was not made.
+    #[serde(default)]
+    pub settings: Option<Digest>,
     /// Its record, when it is done.
     pub record: Record,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::{Schema, schema_for};
 use serde_json::Value;
 
-use super::{ArtifactKind, Fault, Port, Stage, StageCtx, StageError, params};
+use super::{ArtifactKind, Fault, Faults, Port, Stage, StageCtx, StageError, params};
 use crate::base::node::Node;
 
 /// A kind of stage as data: what [`Stage`] says, behind function pointers.
@@ -28,6 +28,8 @@ pub struct StageSpec {
     pub source: bool,
     /// Decodes and checks parameters: all of them with defaults filled in, or everything that is wrong.
     pub check: fn(&Node) -> Result<Value, Vec<Fault>>,
+    /// [`Stage::check_wires`], with parameters as `check` returned them, and as they were written.
+    pub check_wires: fn(&Value, &[&str], &Node) -> Vec<Fault>,
     /// The parameters that name local files: where they stand, and the path as written.
     pub files: fn(&Value) -> Vec<(String, String)>,
     /// [`Stage::identity`].
@@ -55,9 +57,20 @@ impl StageSpec {
                 let params = params::decode_checked::<S::Params>(node, S::check)?;
                 Ok(serde_json::to_value(&params).expect("parameters are plain data"))
             },
+            check_wires: |value, wired, written| {
+                params_of::<S>(value).map(|params| wire_faults::<S>(&params, wired).place(written)).unwrap_or_default()
+            },
             files: |value| params_of::<S>(value).map(|params| S::files(&params)).unwrap_or_default(),
             identity: |value| params_of::<S>(value).map(|params| S::identity(&params)).unwrap_or_default(),
-            run: |value, ctx| S::run(&params_of::<S>(value)?, ctx),
+            run: |value, ctx| {
+                let params = params_of::<S>(value)?;
+                let wired: Vec<_> =
+                    S::INPUTS.iter().map(|port| port.name).filter(|port| !ctx.many(port).is_empty()).collect();
+                match wire_faults::<S>(&params, &wired).into_message() {
+                    Some(message) => Err(StageError::msg(message)),
+                    None => S::run(&params, ctx),
+                }
+            },
             schema: || schema_for!(S::Params),
         }
     }
@@ -73,6 +86,12 @@ impl StageSpec {
             }
         }
     }
+}
+
+fn wire_faults<S: Stage>(params: &S::Params, wired: &[&str]) -> Faults {
+    let mut faults = Faults::default();
+    S::check_wires(params, wired, &mut faults);
+    faults
 }
 
 fn params_of<S: Stage>(value: &Value) -> Result<S::Params, StageError> {

@@ -149,6 +149,18 @@ impl Stage for Distill {
         }
     }
 
+    fn check_wires(params: &Params, wired: &[&str], faults: &mut Faults) {
+        match (&params.student, wired.contains(&"student")) {
+            (Some(_), true) => faults
+                .at("student", "the student is given twice: here and at the port `student`")
+                .help("leave one of them out"),
+            (None, false) => faults.at("", "there is no student").help(
+                "give `student: {layers: […]}` or `student: {config: {…}}`, or wire a model to the port `student`",
+            ),
+            _ => {}
+        }
+    }
+
     fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
         let training = params.training();
         let (teacher_dir, data) = (ctx.input("teacher")?.dir.clone(), ctx.input("data")?.clone());
@@ -202,17 +214,9 @@ fn student(
 ) -> Result<(Model, Option<std::path::PathBuf>), StageError> {
     let wired = ctx.optional("student");
     let (model, dir) = match (&params.student, wired) {
-        (Some(_), Some(_)) => {
-            return Err(StageError::msg("the student is given twice: by `student:` and by the port `student`"));
-        }
-        (None, None) => {
-            return Err(StageError::msg(
-                "there is no student: give `student: {layers: […]}` or `student: {config: {…}}`, or wire a model to \
-                 the port `student`",
-            ));
-        }
-        (Some(Student::Layers(layers)), None) => (student_of_layers(teacher, &layers.0)?, None),
-        (Some(Student::Config(config)), None) => {
+        (None, None) => return Err(StageError::msg("there is no student")),
+        (Some(Student::Layers(layers)), _) => (student_of_layers(teacher, &layers.0)?, None),
+        (Some(Student::Config(config)), _) => {
             let shape = StudentShape {
                 n_layers: config.num_hidden_layers,
                 hidden_size: config.hidden_size,

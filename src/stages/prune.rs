@@ -141,23 +141,25 @@ impl Stage for Prune {
         }
     }
 
+    fn check_wires(params: &Params, wired: &[&str], faults: &mut Faults) {
+        let uses =
+            [("heads", params.heads > 0.0), ("neurons", params.neurons > 0.0), ("recover", params.recover.is_some())];
+        for (name, _) in uses.iter().filter(|(_, used)| *used && !wired.contains(&"data")) {
+            faults
+                .at(*name, format!("`{name}` needs training rows"))
+                .help("wire a dataset to the port `data`: `in: {model: …, data: …}`");
+        }
+        if wired.contains(&"teacher") && params.recover.is_none() {
+            faults
+                .at("", "a `teacher` is wired, but there is no `recover` for it to guide")
+                .help("add `recover: {}`, or leave `teacher` out");
+        }
+    }
+
     fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
         let artifact = ctx.input("model")?.clone();
         let structured = params.heads > 0.0 || params.neurons > 0.0;
-        let data = match ctx.optional("data").cloned() {
-            Some(data) => Some(data),
-            None if structured || params.recover.is_some() => {
-                return Err(StageError::msg(
-                    "`heads`, `neurons` and `recover` need rows: wire a dataset to `data` (`in: {model: …, data: …}`)",
-                ));
-            }
-            None => None,
-        };
-        if ctx.optional("teacher").is_some() && params.recover.is_none() {
-            return Err(StageError::msg(
-                "a `teacher` is wired but there is no `recover` for it to guide; add it or unwire it",
-            ));
-        }
+        let data = ctx.optional("data").cloned();
         let mut model = Model::load(&artifact.dir, &model::candle_device(ctx.lease.device)?)?;
         if model.quantized != Quantized::No {
             return Err(StageError::msg(format!("`{}` is quantised; prune first, then quantise", artifact.name)));
@@ -408,7 +410,7 @@ mod tests {
         };
         for params in [json!({"heads": 0.5}), json!({"weights": {"sparsity": 0.5}, "recover": {"epochs": 1}})] {
             let error = run(params, &[("model", &["model"])]);
-            assert!(error.contains("wire a dataset to `data`"), "{error}");
+            assert!(error.contains("needs training rows"), "{error}");
         }
         let error = run(json!({}), &[("model", &["model"])]);
         assert!(error.contains("nothing to prune"), "{error}");

@@ -48,11 +48,16 @@ impl Stage for ReduceLayers {
         }
     }
 
+    fn check_wires(params: &Params, wired: &[&str], faults: &mut Faults) {
+        if params.recover.is_some() && !wired.contains(&"data") {
+            faults
+                .at("recover", "`recover` needs training rows")
+                .help("wire a dataset to the port `data`: `in: {model: …, data: …}`");
+        }
+    }
+
     fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
         let parent = ctx.input("model")?;
-        if params.recover.is_some() && ctx.optional("data").is_none() {
-            return Err(StageError::msg("`recover` trains on data: wire a dataset to `data`"));
-        }
         let dir = parent.dir.clone();
         let whole = Model::load(&dir, &model::candle_device(ctx.lease.device)?)?;
         let kept = params.keep.0.resolve(whole.spec.n_layers())?;

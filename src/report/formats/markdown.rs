@@ -106,16 +106,20 @@ fn steps(out: &mut String, report: &Report) {
     out.push('\n');
 }
 
-/// `` `student` (distill, from `teacher`): 86.12 % → 84.74 %, −1.4 points ``.
+/// `` `student` (distill, from `teacher`): 86.12 % → 84.74 %, −1.4 points ``, or
+/// `` `more` (augment, `student` against `plain` without it): 84.10 % → 84.74 %, +0.6 points ``.
 fn step_line(step: &StepLine) -> String {
     let unit = step.quality.unit;
     let now = words::value(unit, step.quality.value);
     let kind = text(&step.kind);
     let (Some(parent), Some(was)) = (&step.parent, step.parent_quality) else {
-        return format!("{} ({kind}): {now}", code(&step.model));
+        return format!("{} ({kind}): {now}", code(&step.stage));
     };
-    let mut line =
-        format!("{} ({kind}, from {}): {} → {now}", code(&step.model), code(parent), words::value(unit, was));
+    let compared = match &step.learned {
+        Some(learned) => format!("{} against {} without it", code(learned), code(parent)),
+        None => format!("from {}", code(parent)),
+    };
+    let mut line = format!("{} ({kind}, {compared}): {} → {now}", code(&step.stage), words::value(unit, was));
     if let Some(difference) = &step.difference {
         let _ = write!(line, ", {}", words::difference(unit, difference));
     }

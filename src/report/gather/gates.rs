@@ -26,7 +26,7 @@ pub(super) fn judge(run: &RunView, metrics: &[Metric]) -> Vec<GateLine> {
                 }
                 (false, None) => GateState::Failed,
             };
-            GateLine { text: gate.describe(), verdict, state }
+            GateLine { text: gate.describe(find(metrics, &gate.metric).map(|metric| metric.unit)), verdict, state }
         })
         .collect()
 }

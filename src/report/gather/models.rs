@@ -172,11 +172,8 @@ impl<'a> Table<'a> {
 
     /// The difference in accuracy of two models whose answers to the same rows are known.
     fn answers_apart(&self, model: &str, other: &str) -> Option<(f64, [f64; 2])> {
-        let basis = self.quality.as_ref().filter(|basis| basis.metric == "accuracy")?;
-        let answers = |model| {
-            let evaluation = self.evaluation_of(model).filter(|of| is_on(of, basis))?;
-            self.answers.get(evaluation.stage)
-        };
+        self.quality.as_ref().filter(|basis| basis.metric == "accuracy")?;
+        let answers = |model| self.answers.get(self.evaluation_of(model)?.stage);
         paired::difference(answers(model)?, answers(other)?)
     }
 
@@ -239,9 +236,16 @@ impl<'a> Table<'a> {
             .max()
     }
 
+    /// The evaluation that the quality column shows: on the data of the basis or, failing that, on the same rows in another
+    /// preparation (a model that learned from raw texts answers raw texts).
     fn evaluation_of(&self, model: &str) -> Option<&'a Evaluation<'a>> {
         let basis = self.quality.as_ref()?;
-        self.sources.evaluations.iter().find(|of| of.model == model && is_on(of, basis))
+        let of_model = || self.sources.evaluations.iter().filter(|of| of.model == model);
+        of_model().find(|of| is_on(of, basis)).or_else(|| {
+            let same = self.sources.evaluations.iter().find(|of| is_on(of, basis))?;
+            let rows = self.answers.get(same.stage)?;
+            of_model().find(|of| self.answers.get(of.stage).is_some_and(|other| rows.keys().eq(other.keys())))
+        })
     }
 
     /// The model that a metric's full name is about: `scores@int8.accuracy`, `speed.int8.size_bytes`.

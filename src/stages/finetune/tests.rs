@@ -237,7 +237,7 @@ fn what_does_not_fit_is_told() {
             json!({"max_length": 16, "student": layers, "follow": [3], "loss": {"attention": 1.0}}),
             "`follow` is [3]",
         ),
-        ("reduce_layers", &[("model", "base")], json!({"keep": [0], "recover": {}}), "wire a dataset to `data`"),
+        ("reduce_layers", &[("model", "base")], json!({"keep": [0], "recover": {}}), "`recover` needs training rows"),
         ("reduce_layers", &[("model", "base"), data], json!({"keep": [0]}), "is not a classifier"),
         ("reduce_layers", &[("model", "base")], json!({"keep": [3]}), "no layer 3"),
     ];

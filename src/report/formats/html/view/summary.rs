@@ -1,0 +1,72 @@
+//! The verdict: the numbers that a hurried reader wants, and the gates.
+
+use serde::Serialize;
+
+use crate::{
+    report::{
+        model::{Compared, GateLine, GateState, ModelLine, Report},
+        words::{self, Comparative},
+    },
+    stage::Metric,
+};
+
+/// A number that a hurried reader wants.
+#[derive(Serialize)]
+pub(super) struct Tile {
+    name: String,
+    value: String,
+    detail: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Gate {
+    state: &'static str,
+    word: &'static str,
+    text: String,
+    found: String,
+}
+
+/// The subject beside the baseline: quality, time, size, memory.
+pub(super) fn tiles(report: &Report) -> Vec<Tile> {
+    let model = |name: &Option<String>| name.as_deref().and_then(|name| report.model(name));
+    let (Some(subject), Some(baseline)) = (model(&report.subject), model(&report.baseline)) else { return Vec::new() };
+    if subject.name == baseline.name {
+        return Vec::new();
+    }
+    let mut tiles = Vec::new();
+    if let (Some(difference), Some(now), Some(was)) = (&subject.difference, &subject.quality, &baseline.quality) {
+        let change = words::signed(now.unit, difference.value);
+        let detail = if difference.is_significant() == Some(false) { ", no significant difference" } else { "" };
+        tiles.push(Tile {
+            name: words::capital(&now.name.replace('_', " ")),
+            value: change,
+            detail: format!("{}{detail}", from_to(was, now)),
+        });
+    }
+    let mut cost = |name: &str, field: fn(&ModelLine) -> Option<&Compared>, comparative: Comparative| {
+        let (Some(now), Some(was)) = (field(subject), field(baseline)) else { return };
+        let Some(gain) = now.gain else { return };
+        let value = words::capital(&words::gain(gain, comparative));
+        tiles.push(Tile { name: name.to_owned(), value, detail: from_to(&was.metric, &now.metric) });
+    };
+    cost("Latency", |model| model.latency.as_ref(), words::FASTER);
+    cost("Size", |model| model.size.as_ref(), words::SMALLER);
+    cost("Peak memory", |model| model.peak_memory.as_ref(), words::LESS);
+    tiles
+}
+
+fn from_to(was: &Metric, now: &Metric) -> String {
+    format!("{} → {}", words::value(was.unit, was.value), words::value(now.unit, now.value))
+}
+
+pub(super) fn gates(report: &Report) -> Vec<Gate> {
+    let line = |gate: &GateLine| {
+        let (state, word) = match gate.state {
+            GateState::Passed => ("passed", "Passed"),
+            GateState::Failed => ("failed", "Failed"),
+            GateState::Unknown => ("unknown", "Not known"),
+        };
+        Gate { state, word, text: gate.text.clone(), found: gate.verdict.text.clone() }
+    };
+    report.gates.iter().map(line).collect()
+}
