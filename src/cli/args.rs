@@ -65,6 +65,8 @@ pub(super) enum Command {
     Diff(Diff),
     /// Write the report of the latest run again
     Report(Report),
+    /// Measure model folders side by side: latency, size, memory
+    Bench(Bench),
     /// Classify texts with a model folder: one JSON object a line
     Predict(Predict),
     /// List the kinds of stages, or explain one
@@ -214,6 +216,34 @@ pub(super) struct Report {
     /// Where the report goes [default: `reports/NAME` in the project]
     #[arg(long, value_name = "DIR")]
     pub(super) reports: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Bench {
+    /// The model folders; the others are compared with the first
+    #[arg(required = true, value_name = "MODEL")]
+    pub(super) models: Vec<PathBuf>,
+    /// Sequences that go through a model together
+    #[arg(long, value_delimiter = ',', default_value = "1", value_name = "SEQUENCES", value_parser = positive)]
+    pub(super) batch: Vec<usize>,
+    /// Tokens a sequence
+    #[arg(long, value_delimiter = ',', default_value = "32,128", value_name = "TOKENS", value_parser = positive)]
+    pub(super) length: Vec<usize>,
+    /// Timed runs of each model at each batch and length [default: 20]
+    #[arg(long, value_parser = positive)]
+    pub(super) rounds: Option<usize>,
+    /// Threads
+    #[arg(long, default_value = "1", value_parser = positive)]
+    pub(super) threads: usize,
+    /// Where the models run: `cpu`, `cuda:N`, `metal:N`
+    #[arg(long, default_value = "cpu")]
+    pub(super) device: DeviceId,
+    /// Do not measure the peak memory, which starts a process for each model
+    #[arg(long)]
+    pub(super) no_memory: bool,
+    /// A table for people, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: TextFormat,
 }
 
 #[derive(Debug, Args)]

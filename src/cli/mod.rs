@@ -70,6 +70,7 @@ impl App {
             Command::Gate(args) => commands::gate::run(self, args),
             Command::Diff(args) => commands::diff::run(self, args),
             Command::Report(args) => commands::report::run(self, args),
+            Command::Bench(args) => commands::bench::run(self, args),
             Command::Predict(args) => commands::predict::run(self, args),
             Command::Stages(args) => commands::stages::run(self, args),
             Command::Schema => commands::schema::run(self),

@@ -7,8 +7,10 @@ use crate::support::{LmpipeTest, Outcome, root};
 #[test]
 fn help_lists_the_commands_and_the_exit_codes() {
     let help = LmpipeTest::new().run(&["--help"]).success();
-    help.gives(&["run", "plan", "validate", "dag", "gate", "diff", "report", "predict", "stages", "schema", "init"])
-        .gives(&["cache", "doctor", "completions", "Exit codes:", "130  interrupted"]);
+    help.gives(&[
+        "run", "plan", "validate", "dag", "gate", "diff", "report", "bench", "predict", "stages", "schema", "init",
+    ])
+    .gives(&["cache", "doctor", "completions", "Exit codes:", "130  interrupted"]);
 }
 
 #[test]
@@ -196,6 +198,20 @@ fn nobody_reads_and_that_is_fine() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{output:?}");
+}
+
+#[test]
+fn models_are_measured_side_by_side() {
+    let test = LmpipeTest::new();
+    let model = root().join("tests/data/models/tiny-classifier").display().to_string();
+    let args = ["bench", &model, "--length", "4,8", "--rounds", "3"];
+    test.run(&args).success().gives(&["tiny-classifier", "p50", "on disk", "peak memory"]);
+    let json = test.run(&[&args[..], &["--format", "json", "--no-memory"]].concat()).success().json();
+    let names: Vec<_> = json["metrics"].as_array().unwrap().iter().map(|metric| &metric["name"]).collect();
+    assert!(names.iter().any(|name| *name == "tiny-classifier.latency.b1_l8.p50_ms"), "{names:?}");
+    test.run(&["bench"]).exits(2);
+    test.run(&["bench", "nothing"]).exits(2).tells(&["there is no folder `nothing`", "hint:"]);
+    test.run(&["bench", &model, "--length", "100000"]).exits(1).tells(&["positions"]);
 }
 
 #[test]
