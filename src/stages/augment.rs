@@ -8,10 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::dataset;
 use crate::{
     base::{fs, plural, rng, units},
     data::{Dataset, DerivedRow, Rows, Split},
-    stage::{ArtifactKind, Faults, Port, Progress, Sample, Stage, StageCtx, StageError},
+    stage::{ArtifactKind, Better, Faults, Port, Progress, Sample, Stage, StageCtx, StageError, Unit},
     text::{
         self, Lexicon,
         perturb::{self, NEGATIONS, Perturbation, Surroundings},
@@ -59,7 +60,7 @@ pub(super) struct Augment;
 
 impl Stage for Augment {
     const KIND: &'static str = "augment";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const ABOUT: &'static str = "adds perturbed copies of rows to the training split";
     const INPUTS: &'static [Port] = &[Port::dataset("data")];
     const OUTPUT: ArtifactKind = ArtifactKind::Dataset;
@@ -126,8 +127,7 @@ impl Stage for Augment {
         }
         same -= copies.len() + leaked;
         report(params, &rows, &copies, (leaked, same), ctx);
-        dataset.with_derived_rows(&copies)?.write(ctx.output)?;
-        Ok(())
+        dataset::write(&dataset.with_derived_rows(&copies)?, ctx)
     }
 }
 
@@ -203,7 +203,7 @@ fn form(text: &str, pair: Option<&str>) -> String {
 fn report(params: &Params, rows: &Rows, copies: &[DerivedRow], (leaked, same): (usize, usize), ctx: &mut StageCtx<'_>) {
     let thousands = |n: usize| units::thousands(n as u64);
     let before = rows.texts.len();
-    ctx.record.fact("rows of train", format!("{} → {}", thousands(before), thousands(before + copies.len())));
+    ctx.metric("copies", copies.len() as f64, Unit::Count, Better::Neither);
     for step in &params.steps {
         let count = copies.iter().filter(|copy| copy.op.split('+').any(|op| op == step.name())).count();
         ctx.record.fact(format!("copies changed by {}", step.name()), thousands(count));

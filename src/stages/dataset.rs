@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     base::units,
     data::{Dataset, Import, Limit, Roles, Split, SplitBy},
-    stage::{ArtifactKind, Faults, Port, Stage, StageCtx, StageError},
+    stage::{ArtifactKind, Better, Faults, Port, Stage, StageCtx, StageError, Unit},
 };
 
 /// Parameters of a `dataset` input.
@@ -57,7 +57,7 @@ pub(super) struct DatasetSource;
 
 impl Stage for DatasetSource {
     const KIND: &'static str = "dataset";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const ABOUT: &'static str = "reads a table, checks it and splits it";
     const INPUTS: &'static [Port] = &[];
     const OUTPUT: ArtifactKind = ArtifactKind::Dataset;
@@ -121,9 +121,16 @@ impl Stage for DatasetSource {
         let (dataset, warnings) = import.read(&ctx.path(&params.dataset), &params.dataset)?;
         ctx.record.warnings.extend(warnings);
         describe(&dataset, ctx)?;
-        dataset.write(ctx.output)?;
-        Ok(())
+        write(&dataset, ctx)
     }
+}
+
+/// Writes a dataset, with its rows by split as metrics: gates and comparisons of runs see what a data stage did.
+pub(super) fn write(dataset: &Dataset, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
+    for (split, &rows) in &dataset.meta.rows {
+        ctx.metric(format!("rows.{}", split.name()), rows as f64, Unit::Count, Better::Neither);
+    }
+    Ok(dataset.write(ctx.output)?)
 }
 
 /// The facts that a reader of a report wants of any dataset.

@@ -4,10 +4,11 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::dataset;
 use crate::{
     base::{plural, units},
     data::{Dataset, Split},
-    stage::{ArtifactKind, Faults, Port, Progress, Sample, Stage, StageCtx, StageError},
+    stage::{ArtifactKind, Better, Faults, Port, Progress, Sample, Stage, StageCtx, StageError, Unit},
     text::{self, ops::Operation},
 };
 
@@ -36,7 +37,7 @@ struct Effect {
 
 impl Stage for Normalize {
     const KIND: &'static str = "normalize";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const ABOUT: &'static str = "cleans the texts of a dataset";
     const INPUTS: &'static [Port] = &[Port::dataset("data")];
     const OUTPUT: ArtifactKind = ArtifactKind::Dataset;
@@ -75,8 +76,7 @@ impl Stage for Normalize {
             new = new.with_texts(split, texts, pairs)?;
         }
         run.report(params, ctx);
-        new.write(ctx.output)?;
-        Ok(())
+        dataset::write(&new, ctx)
     }
 }
 
@@ -167,7 +167,7 @@ impl Run {
 
     fn report(self, params: &Params, ctx: &mut StageCtx<'_>) {
         let thousands = |n: usize| units::thousands(n as u64);
-        ctx.record.fact("rows changed", thousands(self.changed));
+        ctx.metric("rows_changed", self.changed as f64, Unit::Count, Better::Neither);
         let mut before = self.words;
         for (step, effect) in params.steps.iter().zip(&self.effects) {
             let words = format!("words {} → {}", thousands(before), thousands(effect.words));

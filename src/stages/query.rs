@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::dataset;
 use crate::{
     base::{plural, units},
     data::{self, Dataset, Roles},
@@ -35,7 +36,7 @@ pub(super) struct Query;
 
 impl Stage for Query {
     const KIND: &'static str = "query";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const ABOUT: &'static str = "filters, joins, renames or deduplicates the rows of a dataset with SQL";
     const INPUTS: &'static [Port] = &[Port::dataset("data"), Port::dataset("with").many().optional()];
     const OUTPUT: ArtifactKind = ArtifactKind::Dataset;
@@ -79,7 +80,6 @@ impl Stage for Query {
             let gone = format!("{} left no row: {}", plural::count(gone.len(), "label"), plural::list(&gone));
             ctx.record.warnings.push(gone);
         }
-        answer.write(ctx.output)?;
-        Ok(())
+        dataset::write(&answer, ctx)
     }
 }
