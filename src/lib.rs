@@ -17,6 +17,7 @@ pub mod text;
 pub mod eval;
 pub mod recipe;
 pub mod report;
+pub mod runtime;
 pub mod train;
 // floor 3
 pub mod compress;

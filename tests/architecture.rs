@@ -23,20 +23,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stage", &["base"]),
     ("data", &["base"]),
     ("model", &["base", "kernels"]),
+    ("runtime", &["base", "kernels", "model"]),
     ("recipe", &["base", "stage"]),
     ("report", &["base", "stage"]),
     ("train", &["base", "data", "model"]),
-    ("eval", &["base", "data", "model"]),
+    ("eval", &["base", "data", "model", "runtime"]),
     ("plan", &["base", "stage", "recipe"]),
-    ("compress", &["base", "data", "model", "train", "eval"]),
+    ("compress", &["base", "data", "model", "runtime", "train", "eval"]),
     ("engine", &["base", "stage", "plan"]),
-    ("stages", &["base", "stage", "text", "hub", "data", "model", "train", "eval", "compress", "report"]),
+    ("stages", &["base", "stage", "text", "hub", "data", "model", "runtime", "train", "eval", "compress", "report"]),
     ("cli", &["base", "stage", "recipe", "plan", "engine", "stages", "report", "hub", "model"]),
 ];
 
 /// Where a third-party crate may be named; the crates not listed here may be named anywhere.
 const CONFINED: &[(&str, &[&str])] = &[
-    ("candle_core", &["model", "train", "eval", "compress", "stages"]),
+    ("candle_core", &["model", "runtime", "train", "eval", "compress", "stages"]),
     ("candle_nn", &["model", "train", "compress"]),
     ("arrow", &["data"]),
     ("parquet", &["data"]),

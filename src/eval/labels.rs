@@ -1,10 +1,7 @@
 //! `LabelMap`: a model's labels to a dataset's, by name.
 
 use super::EvalError;
-use crate::{
-    base::plural,
-    model::{Head, Model},
-};
+use crate::{base::plural, model::Head};
 
 /// Where each of a dataset's labels stands among a model's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +15,8 @@ impl LabelMap {
     ///
     /// # Errors
     /// When the model has no classifier, or either side has labels that the other lacks; they are named.
-    pub fn new(name: &str, model: &Model, dataset: &[String]) -> Result<Self, EvalError> {
-        let labels = classifier_labels(name, model)?;
+    pub fn new(name: &str, head: &Head, dataset: &[String]) -> Result<Self, EvalError> {
+        let labels = classifier_labels(name, head)?;
         Self::of(name, labels, dataset)
     }
 
@@ -68,8 +65,8 @@ impl LabelMap {
 ///
 /// # Errors
 /// When the model is not a classifier.
-pub(super) fn classifier_labels<'a>(name: &str, model: &'a Model) -> Result<&'a [String], EvalError> {
-    let what = match &model.head {
+pub(super) fn classifier_labels<'a>(name: &str, head: &'a Head) -> Result<&'a [String], EvalError> {
+    let what = match head {
         Head::SequenceClassification { labels } => return Ok(labels),
         Head::MaskedLm => "has a masked-language-model head, not a classifier",
         Head::None => "has no classifier: it is an encoder alone",

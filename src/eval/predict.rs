@@ -11,7 +11,8 @@ use super::{EvalError, argmax, labels::classifier_labels, predictions::RunOption
 use crate::{
     base::device::DeviceId,
     data::{Rows, Tokenizer},
-    model::{self, Model},
+    model,
+    runtime::Executor,
 };
 
 /// How the input of [`predict`] is read.
@@ -71,9 +72,9 @@ pub fn predict(
     mut output: impl Write,
     options: &PredictOptions,
 ) -> Result<usize, EvalError> {
-    let model = Model::load(model_dir, &model::candle_device(options.device)?)?;
+    let model = Executor::load(model_dir, &model::candle_device(options.device)?)?;
     let name = model_dir.display().to_string();
-    let labels = classifier_labels(&name, &model)?;
+    let labels = classifier_labels(&name, &model.head)?;
     let tokenizer = Tokenizer::load(model_dir)?;
     let run_options = RunOptions {
         batch_size: options.batch_size,

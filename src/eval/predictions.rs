@@ -5,7 +5,8 @@ use std::path::Path;
 use super::{EvalError, LabelMap};
 use crate::{
     data::{Batch, Encoding, Rows, Tokenizer},
-    model::{Keep, Model, Packed},
+    model::{Head, Packed},
+    runtime::Executor,
 };
 
 /// How to run a model over rows.
@@ -33,7 +34,7 @@ pub struct Predictions {
 /// # Errors
 /// When a row cannot be tokenised, the model has no classifier or fails, or `progress` says stop.
 pub fn run(
-    model: &Model,
+    model: &Executor,
     tokenizer: &Tokenizer,
     rows: &Rows,
     options: RunOptions,
@@ -61,13 +62,13 @@ pub fn run(
 /// # Errors
 /// As [`run`], and when the labels of model and dataset differ.
 pub fn run_model(
-    (name, model, dir): (&str, &Model, &Path),
+    (name, model, dir): (&str, &Executor, &Path),
     rows: &Rows,
     labels: &[String],
     options: RunOptions,
     progress: impl FnMut(usize) -> bool,
 ) -> Result<Predictions, EvalError> {
-    let map = LabelMap::new(name, model, labels)?;
+    let map = LabelMap::new(name, &model.head, labels)?;
     let tokenizer = Tokenizer::load(dir)?;
     let mut logits = run(model, &tokenizer, rows, options, progress)?;
     for row in &mut logits {
@@ -81,12 +82,13 @@ pub fn run_model(
 }
 
 /// The logits of a batch, `[rows, labels of the model]`.
-pub(super) fn run_batch(model: &Model, batch: &Batch) -> Result<Vec<Vec<f32>>, EvalError> {
+fn run_batch(model: &Executor, batch: &Batch) -> Result<Vec<Vec<f32>>, EvalError> {
+    let Head::SequenceClassification { labels } = &model.head else {
+        return Err(EvalError::Unfit("the model has no classifier: it gives no logits".into()));
+    };
     let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
-    let output = model.forward(packed, Keep::default())?;
-    let logits =
-        output.logits.ok_or_else(|| EvalError::Unfit("the model has no classifier: it gives no logits".into()))?;
-    Ok(logits.to_vec2::<f32>()?)
+    let logits = model.logits(packed)?.unwrap_or_default();
+    Ok(logits.chunks_exact(labels.len().max(1)).map(<[f32]>::to_vec).collect())
 }
 
 /// Row numbers, longest row first: what needs the most memory fails first if it fails, and a batch's rows are alike, so

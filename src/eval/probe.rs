@@ -11,7 +11,8 @@ use super::EvalError;
 use crate::{
     base::rng,
     data::Batch,
-    model::{self, Keep, Model, Packed},
+    model::{self, Packed},
+    runtime::Executor,
 };
 
 /// What a probe found.
@@ -56,11 +57,11 @@ pub fn random_batch(vocab_size: usize, batch: usize, length: usize) -> Batch {
 }
 
 fn run(dir: &Path, batch: usize, length: usize) -> Result<(), EvalError> {
-    let model = Model::load(dir, &model::candle_device(crate::base::device::DeviceId::Cpu)?)?;
+    let model = Executor::load(dir, &model::candle_device(crate::base::device::DeviceId::Cpu)?)?;
     let batch = random_batch(model.spec.vocab_size, batch, length);
     for _ in 0..3 {
         let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
-        model.forward(packed, Keep::default())?;
+        model.last_hidden_state(packed)?;
     }
     Ok(())
 }

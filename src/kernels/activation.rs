@@ -47,10 +47,17 @@ multiversion!(fn chunk_backward(function: Function, x: &[f32], gradient: &[f32],
 
 #[inline(always)]
 fn chunk_body<const FUSED: bool>(function: Function, x: &[f32], out: &mut [f32]) {
+    out.copy_from_slice(x);
+    in_place::<FUSED>(function, out);
+}
+
+/// `y[i] = f(y[i])`: for a kernel that has the values at hand.
+#[inline(always)]
+pub(super) fn in_place<const FUSED: bool>(function: Function, y: &mut [f32]) {
     match function {
-        Function::Gelu => map(x, out, |x| x * math::normal::<FUSED>(x).0),
-        Function::GeluTanh => map(x, out, |x| 0.5 * x * (1.0 + math::tanh::<FUSED>(inner(x)))),
-        Function::Relu => map(x, out, |x| if x > 0.0 { x } else { 0.0 }),
+        Function::Gelu => map(y, |x| x * math::normal::<FUSED>(x).0),
+        Function::GeluTanh => map(y, |x| 0.5 * x * (1.0 + math::tanh::<FUSED>(inner(x)))),
+        Function::Relu => map(y, |x| if x > 0.0 { x } else { 0.0 }),
     }
 }
 
@@ -80,9 +87,9 @@ fn inner(x: f32) -> f32 {
 }
 
 #[inline(always)]
-fn map(x: &[f32], out: &mut [f32], f: impl Fn(f32) -> f32) {
-    for (out, &x) in out.iter_mut().zip(x) {
-        *out = f(x);
+fn map(y: &mut [f32], f: impl Fn(f32) -> f32) {
+    for y in y {
+        *y = f(*y);
     }
 }
 

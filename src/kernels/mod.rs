@@ -7,17 +7,20 @@
 #![deny(clippy::multiple_unsafe_ops_per_block)]
 
 pub mod activation;
+mod aligned;
 pub mod attention;
 pub mod columns;
 pub mod dropout;
 pub mod embedding;
+pub mod flash;
 pub mod gemm;
-pub mod gemm_i8;
 pub mod isa;
+pub mod linear;
 mod math;
 pub mod norm;
 pub mod quantize;
 mod shared;
+mod tile;
 
 #[cfg(test)]
 mod reference;

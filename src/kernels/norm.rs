@@ -27,6 +27,16 @@ pub fn forward(x: &[f32], scale: &[f32], shift: &[f32], eps: f32, out: &mut [f32
         .for_each(|(out, x)| rows(isa, x, scale, shift, eps, out));
 }
 
+/// The same in place, on the calling thread.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn in_place(x: &mut [f32], scale: &[f32], shift: &[f32], eps: f32) {
+    let width = scale.len();
+    assert!(width > 0 && shift.len() == width && x.len().is_multiple_of(width), "whole rows are normalised");
+    rows_in_place(Isa::detect(), x, scale, shift, eps);
+}
+
 /// The gradients of a layer norm.
 pub struct Gradients {
     /// Of the input, of its shape.
@@ -65,6 +75,7 @@ pub fn backward(x: &[f32], scale: &[f32], eps: f32, gradient: &[f32]) -> Gradien
 }
 
 multiversion!(fn rows(x: &[f32], scale: &[f32], shift: &[f32], eps: f32, out: &mut [f32]) = rows_body);
+multiversion!(fn rows_in_place(x: &mut [f32], scale: &[f32], shift: &[f32], eps: f32) = rows_in_place_body);
 multiversion!(
     fn rows_backward(
         x: &[f32],
@@ -83,6 +94,16 @@ fn rows_body<const FUSED: bool>(x: &[f32], scale: &[f32], shift: &[f32], eps: f3
         let (mean, inverse) = moments::<FUSED>(x, eps);
         for (((out, &x), &scale), &shift) in out.iter_mut().zip(x).zip(scale).zip(shift) {
             *out = multiply_add::<FUSED>((x - mean) * inverse, scale, shift);
+        }
+    }
+}
+
+#[inline(always)]
+fn rows_in_place_body<const FUSED: bool>(x: &mut [f32], scale: &[f32], shift: &[f32], eps: f32) {
+    for x in x.chunks_exact_mut(scale.len()) {
+        let (mean, inverse) = moments::<FUSED>(x, eps);
+        for ((x, &scale), &shift) in x.iter_mut().zip(scale).zip(shift) {
+            *x = multiply_add::<FUSED>((*x - mean) * inverse, scale, shift);
         }
     }
 }
@@ -160,6 +181,9 @@ mod tests {
                 let mut out = vec![0.0; x.len()];
                 rows(isa, &x, &scale, &shift, eps, &mut out);
                 assert_close(&out, &expected, 1e-5);
+                let mut in_place = x.clone();
+                rows_in_place(isa, &mut in_place, &scale, &shift, eps);
+                assert_eq!(in_place, out);
             }
             let found = backward(&x, &scale, eps, &gradient);
             // A row of one element has no slope, and the differences would only show noise.

@@ -5,7 +5,7 @@ use candle_core::Device;
 use super::ModelError;
 use crate::{
     base::device::DeviceId,
-    kernels::{gemm_i8, isa},
+    kernels::{isa, linear},
 };
 
 /// Whether a device is there, or why not, in words that say what to do.
@@ -35,7 +35,7 @@ pub fn limit_isa(name: &str) -> Result<(), String> {
 
 /// The name of the int8 kernel that this processor runs, for benchmarks and `doctor`.
 pub fn int8_kernel() -> &'static str {
-    gemm_i8::kernel_name()
+    linear::int8_kernel_name()
 }
 
 fn open(id: DeviceId) -> Result<Device, String> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::Tensor;
 
 use super::{
-    Keep, Model, ModelError, Output, Packed, embeddings, heads, layer, linear,
+    EncoderSpec, Keep, Model, ModelError, Output, Packed, embeddings, heads, layer, linear,
     network::missing,
     ops::{self, Route, Sequences},
 };
@@ -45,7 +45,7 @@ impl Site {
 impl<'a> Pass<'a> {
     /// Checks the batch against the model.
     pub(super) fn new(model: &'a Model, batch: Packed<'a>, keep: Keep, route: Route) -> Result<Self, ModelError> {
-        check(model, batch)?;
+        batch.check(&model.spec)?;
         if !model.int8.is_empty() && !model.device.is_cpu() {
             return Err(ModelError::Device("int8 models run on `cpu` only".to_owned()));
         }
@@ -99,27 +99,33 @@ impl<'a> Pass<'a> {
     }
 }
 
-fn check(model: &Model, batch: Packed<'_>) -> Result<(), ModelError> {
-    let wrong = |what: String| Err(ModelError::Checkpoint(what));
-    let (tokens, spec) = (batch.input_ids.len(), &model.spec);
-    let covers = batch.offsets.first() == Some(&0) && batch.offsets.last() == Some(&tokens);
-    if !covers || !batch.offsets.is_sorted() || batch.type_ids.len() != tokens {
-        return wrong(format!("a batch of {tokens} tokens has wrong offsets or token types"));
-    }
-    for (row, ends) in batch.offsets.windows(2).enumerate() {
-        let len = ends[1] - ends[0];
-        if len == 0 {
-            return wrong(format!("row {row} of the batch has no tokens"));
+impl Packed<'_> {
+    /// Checks a batch against the shape of a model.
+    ///
+    /// # Errors
+    /// When its offsets are wrong, a sequence is longer than the model takes, or an id is out of range.
+    pub fn check(&self, spec: &EncoderSpec) -> Result<(), ModelError> {
+        let wrong = |what: String| Err(ModelError::Checkpoint(what));
+        let tokens = self.input_ids.len();
+        let covers = self.offsets.first() == Some(&0) && self.offsets.last() == Some(&tokens);
+        if !covers || !self.offsets.is_sorted() || self.type_ids.len() != tokens {
+            return wrong(format!("a batch of {tokens} tokens has wrong offsets or token types"));
         }
-        if len > spec.max_positions {
-            let most = spec.max_positions;
-            return wrong(format!("row {row} of the batch has {len} tokens; the model takes at most {most}"));
+        for (row, ends) in self.offsets.windows(2).enumerate() {
+            let len = ends[1] - ends[0];
+            if len == 0 {
+                return wrong(format!("row {row} of the batch has no tokens"));
+            }
+            if len > spec.max_positions {
+                let most = spec.max_positions;
+                return wrong(format!("row {row} of the batch has {len} tokens; the model takes at most {most}"));
+            }
         }
+        let bound = |what: &str, ids: &[u32], n: usize| match ids.iter().find(|id| **id as usize >= n) {
+            Some(id) => wrong(format!("the {what} {id} is out of range: the model has {n}")),
+            None => Ok(()),
+        };
+        bound("token id", self.input_ids, spec.vocab_size)?;
+        bound("token type", self.type_ids, spec.type_vocab_size)
     }
-    let bound = |what: &str, ids: &[u32], n: usize| match ids.iter().find(|id| **id as usize >= n) {
-        Some(id) => wrong(format!("the {what} {id} is out of range: the model has {n}")),
-        None => Ok(()),
-    };
-    bound("token id", batch.input_ids, spec.vocab_size)?;
-    bound("token type", batch.type_ids, spec.type_vocab_size)
 }

@@ -3,10 +3,14 @@
 use std::{fmt, sync::OnceLock};
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::{ModelError, Quantized};
-use crate::kernels::{gemm_i8::Packed, quantize};
+use crate::kernels::{
+    linear::{After, Linear, Quantized as Rows},
+    quantize,
+};
 
 /// The int8 weight of a linear layer or an embedding table, `[rows, columns]`: `weight ≈ values · scales[row]`.
 ///
@@ -22,7 +26,7 @@ pub struct Int8Weight {
     values: Vec<i8>,
     scales: Vec<f32>,
     /// The same in the kernel's order; made at the first product.
-    packed: OnceLock<Packed>,
+    packed: OnceLock<Linear>,
 }
 
 impl Clone for Int8Weight {
@@ -117,22 +121,26 @@ impl Int8Weight {
 
     /// The linear layer, `[tokens, columns]` → `[tokens, rows]`, activations quantised per token. It has no gradient.
     pub(super) fn linear(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-        let bias = bias.map(Tensor::to_vec1).transpose()?;
-        x.contiguous()?.apply_op1_no_bwd(&Linear { weight: self, bias })
+        let product = x.contiguous()?.apply_op1_no_bwd(&Product(self))?;
+        match bias {
+            // The product is rounded before the bias is added, as everywhere.
+            Some(bias) => product.broadcast_add(bias),
+            None => Ok(product),
+        }
     }
 
-    /// Packs the weights now, so that the first product is as fast as the others.
-    pub(super) fn pack(&self) -> &Packed {
-        self.packed.get_or_init(|| Packed::new(&self.values, self.rows, self.columns))
+    /// The weights in the kernel's order, without a bias.
+    fn pack(&self) -> &Linear {
+        self.packed.get_or_init(|| Linear::from_int8(&self.values, &self.scales, &vec![0.0; self.rows]))
     }
 }
 
-struct Linear<'a> {
-    weight: &'a Int8Weight,
-    bias: Option<Vec<f32>>,
-}
+/// Tokens that one task works on.
+const TOKENS: usize = 64;
 
-impl CustomOp1 for Linear<'_> {
+struct Product<'a>(&'a Int8Weight);
+
+impl CustomOp1 for Product<'_> {
     fn name(&self) -> &'static str {
         "int8-linear"
     }
@@ -140,8 +148,12 @@ impl CustomOp1 for Linear<'_> {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (tokens, _) = layout.shape().dims2()?;
         let x = super::ops::values(x, layout)?;
-        let out = self.weight.pack().linear(x, &self.weight.scales, self.bias.as_deref());
-        Ok((CpuStorage::F32(out), (tokens, self.weight.rows).into()))
+        let (layer, weight) = (self.0.pack(), self.0);
+        let mut out = vec![0.0; tokens * weight.rows];
+        out.par_chunks_mut((TOKENS * weight.rows).max(1))
+            .zip(x.par_chunks((TOKENS * weight.columns).max(1)))
+            .for_each(|(out, x)| layer.forward(x, &mut Rows::default(), After::default(), out));
+        Ok((CpuStorage::F32(out), (tokens, weight.rows).into()))
     }
 }
 

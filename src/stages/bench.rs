@@ -10,7 +10,8 @@ use crate::{
     base::{fs::AtPath, plural, units},
     data::{self, Batch, Column, Dataset, Rows, Split, Tokenizer},
     eval::{self, Busy, Machine, Probe, RunOptions},
-    model::{self, Keep, Model, Packed, Quantized},
+    model::{self, Model, Packed, Quantized},
+    runtime::Executor,
     stage::{Artifact, ArtifactKind, Better, Faults, Metric, Port, Progress, Stage, StageCtx, StageError, Unit},
 };
 
@@ -114,7 +115,7 @@ impl Stage for Bench {
     fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
         let artifacts = ctx.many("models").to_vec();
         let contenders =
-            artifacts.iter().map(|artifact| Contender::load(ctx, artifact)).collect::<Result<Vec<_>, _>>()?;
+            artifacts.iter().map(|artifact| Contender::load(ctx, params, artifact)).collect::<Result<Vec<_>, _>>()?;
         for (i, contender) in contenders.iter().enumerate() {
             if contenders[..i].iter().any(|other| other.name == contender.name) {
                 return Err(StageError::msg(format!("`{}` is in `models` twice", contender.name)));
@@ -122,7 +123,7 @@ impl Stage for Bench {
         }
         describe_machine(ctx, params);
         for contender in &contenders {
-            describe_model(ctx, params, contender)?;
+            describe_model(ctx, contender)?;
         }
         let (busy, start) = (Busy::start(), Instant::now());
         let samples = latencies(ctx, params, &contenders)?;
@@ -182,21 +183,33 @@ struct Contender {
     /// The name that its metrics begin with.
     name: String,
     artifact: Artifact,
-    model: Model,
+    model: Executor,
+    parameters: usize,
+    /// Multiply-accumulates of one sequence of each length.
+    macs: Vec<(usize, u64)>,
+    /// How its weights are stored.
+    form: &'static str,
 }
 
 impl Contender {
-    fn load(ctx: &StageCtx<'_>, artifact: &Artifact) -> Result<Self, StageError> {
+    fn load(ctx: &StageCtx<'_>, params: &Params, artifact: &Artifact) -> Result<Self, StageError> {
         let model = Model::load(&artifact.dir, &model::candle_device(ctx.lease.device)?)?;
-        Ok(Self { name: artifact.name.clone(), artifact: artifact.clone(), model })
+        let parameters = model.n_parameters();
+        let macs = params.length.iter().map(|&length| (length, model.macs(length))).collect();
+        let form = match &model.quantized {
+            Quantized::No => "f32",
+            Quantized::Int8 { embeddings: false, .. } => "int8, embeddings f32",
+            Quantized::Int8 { embeddings: true, .. } => "int8 with int8 embeddings",
+        };
+        let (name, artifact, model) = (artifact.name.clone(), artifact.clone(), Executor::new(model)?);
+        Ok(Self { name, artifact, model, parameters, macs, form })
     }
 
     fn forward(&self, batch: &Batch) -> Result<(), StageError> {
         let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
-        let output = self.model.forward(packed, Keep::default())?;
-        // On a device that works asynchronously the pass is done only when its result is here.
-        let result = output.logits.as_ref().unwrap_or(&output.last_hidden_state);
-        result.device().synchronize()?;
+        if self.model.logits(packed)?.is_none() {
+            self.model.last_hidden_state(packed)?;
+        }
         Ok(())
     }
 }
@@ -228,22 +241,15 @@ fn describe_machine(ctx: &mut StageCtx<'_>, params: &Params) {
     }
 }
 
-fn describe_model(ctx: &mut StageCtx<'_>, params: &Params, contender: &Contender) -> Result<(), StageError> {
-    let Contender { name, artifact, model } = contender;
+fn describe_model(ctx: &mut StageCtx<'_>, contender: &Contender) -> Result<(), StageError> {
+    let Contender { name, artifact, parameters, macs, form, .. } = contender;
     let bytes = eval::size_on_disk(&artifact.dir)?;
     ctx.metric(format!("{name}.size_bytes"), bytes as f64, Unit::Bytes, Better::Lower);
-    let parameters = model.n_parameters();
-    ctx.metric(format!("{name}.parameters"), parameters as f64, Unit::Count, Better::Lower);
-    for &length in &params.length {
-        let macs = model.macs(length);
-        ctx.metric(format!("{name}.macs.l{length}"), macs as f64, Unit::Count, Better::Lower);
+    ctx.metric(format!("{name}.parameters"), *parameters as f64, Unit::Count, Better::Lower);
+    for (length, macs) in macs {
+        ctx.metric(format!("{name}.macs.l{length}"), *macs as f64, Unit::Count, Better::Lower);
     }
-    let form = match &model.quantized {
-        Quantized::No => "f32",
-        Quantized::Int8 { embeddings: false, .. } => "int8, embeddings f32",
-        Quantized::Int8 { embeddings: true, .. } => "int8 with int8 embeddings",
-    };
-    ctx.record.fact(format!("{name}: weights"), form);
+    ctx.record.fact(format!("{name}: weights"), *form);
     Ok(())
 }
 

@@ -8,7 +8,8 @@ use crate::{
     base::{fs, plural},
     data::{self, Column, Dataset, Rows, Split},
     eval::{self, Counts, Interval, METRICS, Predictions, RunOptions},
-    model::{self, Model},
+    model,
+    runtime::Executor,
     stage::{
         Artifact, ArtifactKind, Better, Confusion, Faults, Metric, Port, Progress, Stage, StageCtx, StageError, Unit,
     },
@@ -136,7 +137,7 @@ fn predict(
     rows: &Rows,
     labels: &[String],
 ) -> Result<Predictions, StageError> {
-    let model = Model::load(&artifact.dir, &model::candle_device(ctx.lease.device)?)?;
+    let model = Executor::load(&artifact.dir, &model::candle_device(ctx.lease.device)?)?;
     let options = RunOptions { batch_size: params.batch_size, max_length: params.max_length };
     let total = rows.texts.len() as u64;
     let predictions = eval::run_model((&artifact.name, &model, &artifact.dir), rows, labels, options, |done| {

@@ -17,6 +17,7 @@ use crate::{
     data::{Dataset, Rows, Split, Tokenizer},
     eval::{self, LabelMap, RunOptions},
     model::{self, Head, Model, Quantized},
+    runtime::Executor,
     stage::{Artifact, ArtifactKind, Better, Faults, Port, Progress, Stage, StageCtx, StageError, Unit},
     train::{self, CrossEntropy, Objective},
 };
@@ -191,7 +192,7 @@ fn importance(
     dataset: &Dataset,
 ) -> Result<Importance, StageError> {
     let tokenizer = Tokenizer::load(&artifact.dir)?;
-    let map = LabelMap::new(&artifact.name, model, &dataset.meta.labels)?;
+    let map = LabelMap::new(&artifact.name, &model.head, &dataset.meta.labels)?;
     let mut rows = dataset.rows(Split::Train)?;
     let Some(labels) = rows.labels.take() else {
         return Err(StageError::msg("heads and neurons are weighed by the loss, and the dataset has no label column"));
@@ -302,14 +303,14 @@ fn guided(
     let dataset = Dataset::open(&data.dir)?;
     let labels = &dataset.meta.labels;
     let rows = dataset.rows(Split::Train)?;
-    let guide = Model::load(&teacher.dir, &model.device)?;
+    let guide = Executor::load(&teacher.dir, &model.device)?;
     let options = RunOptions { batch_size: 64, max_length: recover.max_length };
     let total = rows.texts.len() as u64;
     let said = eval::run_model((&teacher.name, &guide, &teacher.dir), &rows, labels, options, |done| {
         ctx.sink.progress(Progress { done: done as u64, total, unit: "row", message: "teacher".into() });
         !ctx.cancel.is_cancelled()
     })?;
-    let map = LabelMap::new(name, model, labels)?;
+    let map = LabelMap::new(name, &model.head, labels)?;
     let in_model_order = |logits: &Vec<f32>| {
         let mut ordered = vec![0.0; logits.len()];
         for (label, logit) in logits.iter().enumerate() {

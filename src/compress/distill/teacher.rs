@@ -6,7 +6,8 @@ use super::Needs;
 use crate::{
     data::{Order, batches},
     model::{Keep, Model, Output, Packed},
-    train::{self, Examples, Prepared, TrainError},
+    runtime::Executor,
+    train::{Examples, Prepared, TrainError},
 };
 
 /// Rows of a forward pass without gradients.
@@ -75,18 +76,25 @@ impl Teacher {
         examples: &Examples,
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<(), TrainError> {
-        let mut parts = Vec::new();
-        let mut done = 0;
+        // What answers fastest packs the weights once; its copy is gone when the logits are known.
+        let executor = Executor::new(self.model.clone())?;
+        let (mut all, mut done) = (Vec::new(), 0);
         for batch in batches(&examples.encodings, BATCH, Order::File) {
             if !progress(done) {
                 return Err(TrainError::Stopped);
             }
             let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
-            let output = self.model.forward(packed, Keep::default())?;
-            parts.push(train::logits(&output)?.detach());
+            let logits = executor.logits(packed)?;
+            all.extend(logits.ok_or_else(|| TrainError::Unfit("the teacher has no head that gives logits".into()))?);
             done += batch.rows.len();
         }
-        self.known = if parts.is_empty() { None } else { Some(Tensor::cat(&parts, 0)?) };
+        self.known = match done {
+            0 => None,
+            rows => {
+                let labels = all.len() / rows;
+                Some(Tensor::from_vec(all, (rows, labels), &self.model.device)?)
+            }
+        };
         Ok(())
     }
 

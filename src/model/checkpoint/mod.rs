@@ -74,9 +74,6 @@ pub(super) fn load(dir: &Path, device: &Device) -> Result<Model, ModelError> {
     if quantized != Quantized::No && int8.is_empty() {
         return Err(config.fault("there is a `quantization_config`, but no weight is int8"));
     }
-    for weight in int8.iter().filter(|(module, _)| !EMBEDDINGS.contains(&module.as_str())) {
-        weight.1.pack();
-    }
     let device = device.clone();
     Ok(Model { spec, head, config: Value::Object(object), params, int8, quantized, device, notes })
 }

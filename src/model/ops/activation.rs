@@ -11,17 +11,21 @@ use crate::{
 /// `f(x)`, element by element.
 pub(in crate::model) fn activation(x: &Tensor, activation: Activation, route: Route) -> Result<Tensor> {
     match (route, activation) {
-        (Route::Fused, activation) => {
-            let function = match activation {
-                Activation::Gelu => Function::Gelu,
-                Activation::GeluTanh => Function::GeluTanh,
-                Activation::Relu => Function::Relu,
-            };
-            x.contiguous()?.apply_op1(Apply(function))
-        }
+        (Route::Fused, activation) => x.contiguous()?.apply_op1(Apply(activation.function())),
         (Route::Composed, Activation::Gelu) => x.gelu_erf(),
         (Route::Composed, Activation::GeluTanh) => x.gelu(),
         (Route::Composed, Activation::Relu) => x.relu(),
+    }
+}
+
+impl Activation {
+    /// The kernel's name for it.
+    pub(crate) fn function(self) -> Function {
+        match self {
+            Self::Gelu => Function::Gelu,
+            Self::GeluTanh => Function::GeluTanh,
+            Self::Relu => Function::Relu,
+        }
     }
 }
 

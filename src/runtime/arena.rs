@@ -1,0 +1,47 @@
+//! `Arena`: the memory of a pass, kept from pass to pass so that none is allocated a layer.
+
+use crate::{
+    kernels::{flash, linear::Quantized},
+    model::EncoderSpec,
+};
+
+/// Everything that a pass writes to but its result.
+#[derive(Default)]
+pub(super) struct Arena {
+    /// Hidden states, `[tokens, hidden_size]`.
+    pub(super) x: Vec<f32>,
+    /// Queries, keys and values of a layer, `[tokens, 3 · heads · head_dim]`.
+    pub(super) qkv: Vec<f32>,
+    /// Those of the next layer.
+    pub(super) next: Vec<f32>,
+    /// What attention gives, `[rows, heads · head_dim]`.
+    pub(super) context: Vec<f32>,
+    /// Between the layers of a feed-forward net, `[rows, intermediate_size]`; what a head needs in between.
+    pub(super) wide: Vec<f32>,
+    /// Rows as a linear layer's int8 kernel reads them.
+    pub(super) quantized: Quantized,
+    /// Blocks of attention.
+    pub(super) attention: flash::Scratch,
+    /// Where the sequences of a chunk start.
+    pub(super) offsets: Vec<usize>,
+    /// Memory of other threads that work on the same chunk.
+    pub(super) others: Vec<Self>,
+}
+
+impl Arena {
+    /// Makes hidden states and projections fit so many tokens.
+    pub(super) fn make_room(&mut self, spec: &EncoderSpec, tokens: usize, labels: usize) {
+        let width = spec.heads.iter().max().copied().unwrap_or(0) * spec.head_dim;
+        grow(&mut self.x, tokens * spec.hidden_size);
+        grow(&mut self.qkv, tokens * 3 * width);
+        grow(&mut self.next, tokens * 3 * width);
+        grow(&mut self.wide, labels);
+    }
+}
+
+/// Makes a vector at least that long.
+pub(super) fn grow(vector: &mut Vec<f32>, len: usize) {
+    if vector.len() < len {
+        vector.resize(len, 0.0);
+    }
+}

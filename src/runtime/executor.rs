@@ -1,0 +1,75 @@
+//! `Executor`: a model behind what answers fastest where it is.
+
+use std::path::Path;
+
+use candle_core::Device;
+
+use super::Engine;
+use crate::model::{EncoderSpec, Head, Keep, Model, ModelError, Packed};
+
+/// A model that answers: packed for the CPU, or candle's on a device.
+pub struct Executor {
+    /// The shape.
+    pub spec: EncoderSpec,
+    /// The head.
+    pub head: Head,
+    place: Place,
+}
+
+enum Place {
+    Cpu(Box<Engine>),
+    Device(Box<Model>),
+}
+
+impl Executor {
+    /// The executor of a model, which is used up.
+    ///
+    /// # Errors
+    /// When a parameter is missing.
+    pub fn new(model: Model) -> Result<Self, ModelError> {
+        let (spec, head) = (model.spec.clone(), model.head.clone());
+        let place = if model.device.is_cpu() {
+            Place::Cpu(Box::new(Engine::new(model)?))
+        } else {
+            Place::Device(Box::new(model))
+        };
+        Ok(Self { spec, head, place })
+    }
+
+    /// Reads a Hugging Face directory.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn load(dir: &Path, device: &Device) -> Result<Self, ModelError> {
+        Self::new(Model::load(dir, device)?)
+    }
+
+    /// The logits: `[rows, labels]` of a classifier, `[tokens, vocab_size]` of a masked LM, none without a head; when it
+    /// returns, they are computed.
+    ///
+    /// # Errors
+    /// When a sequence is too long or an id out of range, or a device fails.
+    pub fn logits(&self, batch: Packed<'_>) -> Result<Option<Vec<f32>>, ModelError> {
+        match &self.place {
+            Place::Cpu(engine) => engine.logits(batch),
+            Place::Device(model) => {
+                let output = model.forward(batch, Keep::default())?;
+                Ok(output.logits.map(|logits| logits.flatten_all()?.to_vec1()).transpose()?)
+            }
+        }
+    }
+
+    /// The last hidden state, `[tokens, hidden_size]`.
+    ///
+    /// # Errors
+    /// As [`Self::logits`].
+    pub fn last_hidden_state(&self, batch: Packed<'_>) -> Result<Vec<f32>, ModelError> {
+        match &self.place {
+            Place::Cpu(engine) => engine.last_hidden_state(batch),
+            Place::Device(model) => {
+                let output = model.forward(batch, Keep::default())?;
+                Ok(output.last_hidden_state.flatten_all()?.to_vec1()?)
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What stands on the encoder: pooler and classifier, or the masked-LM head.
+
+use super::{
+    Chunk, Engine,
+    arena::{Arena, grow},
+    weights::Weights,
+};
+use crate::{
+    kernels::{
+        linear::{After, Linear},
+        norm,
+    },
+    model::{EncoderSpec, Head, ModelError},
+};
+
+/// A head, packed.
+pub(super) enum Answer {
+    None,
+    Classify(Box<Classifier>),
+    PredictTokens(Box<TokenHead>),
+}
+
+/// `W tanh(Wₚ h₀ + bₚ) + b`, `h₀` the hidden state of each sequence's first token.
+pub(super) struct Classifier {
+    pooler: Linear,
+    classifier: Linear,
+}
+
+/// `E LayerNorm(f(W h + b)) + c`, `E` the word embeddings (Devlin et al., 2019), or a decoder of its own where the
+/// checkpoint has one.
+pub(super) struct TokenHead {
+    transform: Linear,
+    after: After,
+    norm: (Vec<f32>, Vec<f32>),
+    eps: f32,
+    decoder: Linear,
+}
+
+impl Answer {
+    pub(super) fn new(spec: &EncoderSpec, head: &Head, weights: &mut Weights) -> Result<Self, ModelError> {
+        match head {
+            Head::None => Ok(Self::None),
+            Head::SequenceClassification { .. } => Ok(Self::Classify(Box::new(Classifier {
+                pooler: weights.linear("bert.pooler.dense")?,
+                classifier: weights.linear("classifier")?,
+            }))),
+            Head::MaskedLm => {
+                let own = "cls.predictions.decoder";
+                let decoder = if weights.has(&format!("{own}.weight")) {
+                    weights.peek(own)?
+                } else {
+                    weights.peek("bert.embeddings.word_embeddings")?
+                };
+                Ok(Self::PredictTokens(Box::new(TokenHead {
+                    transform: weights.linear("cls.predictions.transform.dense")?,
+                    after: After { activation: Some(spec.activation.function()), add: false },
+                    norm: weights.norm("cls.predictions.transform.LayerNorm")?,
+                    eps: spec.layer_norm_eps as f32,
+                    decoder: Linear::from_f32(&decoder, &weights.take("cls.predictions.bias")?),
+                })))
+            }
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Classify(head) => head.pooler.bytes() + head.classifier.bytes(),
+            Self::PredictTokens(head) => head.transform.bytes() + head.decoder.bytes(),
+        }
+    }
+
+    /// The logits of a chunk whose last hidden state is in `arena.x`: of first tokens for a classifier, of all else.
+    pub(super) fn run(&self, engine: &Engine, chunk: Chunk<'_>, arena: &mut Arena, out: &mut [f32]) {
+        let hidden = engine.spec.hidden_size;
+        match self {
+            Self::None => {}
+            Self::Classify(head) => {
+                let rows = chunk.offsets.len() - 1;
+                grow(&mut arena.wide, rows * hidden);
+                let pooled = &mut arena.wide[..rows * hidden];
+                head.pooler.forward(&arena.x[..rows * hidden], &mut arena.quantized, After::default(), pooled);
+                for x in &mut *pooled {
+                    *x = x.tanh();
+                }
+                head.classifier.forward(pooled, &mut arena.quantized, After::default(), out);
+            }
+            Self::PredictTokens(head) => {
+                let tokens = chunk.input_ids.len();
+                grow(&mut arena.wide, tokens * hidden);
+                let transformed = &mut arena.wide[..tokens * hidden];
+                head.transform.forward(&arena.x[..tokens * hidden], &mut arena.quantized, head.after, transformed);
+                norm::in_place(transformed, &head.norm.0, &head.norm.1, head.eps);
+                head.decoder.forward(transformed, &mut arena.quantized, After::default(), out);
+            }
+        }
+    }
+}

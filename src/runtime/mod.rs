@@ -1,0 +1,261 @@
+//! The CPU inference engine: packed weights, memory that is kept, whole sequences a thread.
+//!
+//! It runs the same [`EncoderSpec`] as `model` does with candle, and agrees with it. It learns nothing and keeps nothing but
+//! its result; what wants hidden states, attention probabilities, gradients or another device asks `model`.
+
+mod arena;
+mod embeddings;
+mod executor;
+mod head;
+mod layer;
+mod weights;
+
+#[cfg(test)]
+mod tests;
+
+pub use executor::Executor;
+
+use std::{ops::Range, sync::Mutex};
+
+use rayon::prelude::*;
+
+use self::{arena::Arena, embeddings::Embeddings, head::Answer, layer::Layer, weights::Weights};
+use crate::model::{EncoderSpec, Head, Model, ModelError, Packed};
+
+/// Tokens that go through a layer together: enough for the weights to be read once for many rows, few enough for the rows
+/// to stay in the second cache.
+const CHUNK: usize = 256;
+/// Below so many tokens a thread does not pay for being woken.
+const LEAST: usize = 16;
+
+/// A model that is ready to answer.
+pub struct Engine {
+    spec: EncoderSpec,
+    labels: usize,
+    embeddings: Embeddings,
+    layers: Vec<Layer>,
+    answer: Answer,
+    /// Memory that no pass is using just now.
+    arenas: Mutex<Vec<Arena>>,
+}
+
+/// Some sequences that go through the layers together.
+#[derive(Clone, Copy)]
+struct Chunk<'a> {
+    input_ids: &'a [u32],
+    type_ids: &'a [u32],
+    /// Where each sequence starts in `input_ids`, and the end.
+    offsets: &'a [usize],
+}
+
+impl Engine {
+    /// Packs a model's weights. The model is taken apart as it goes, so that little is held twice.
+    ///
+    /// # Errors
+    /// When a parameter is missing or not on the CPU.
+    pub fn new(model: Model) -> Result<Self, ModelError> {
+        let (spec, head) = (model.spec.clone(), model.head.clone());
+        let labels = match &head {
+            Head::SequenceClassification { labels } => labels.len(),
+            Head::None | Head::MaskedLm => 0,
+        };
+        let mut weights = Weights::new(model);
+        let answer = Answer::new(&spec, &head, &mut weights)?;
+        let layers =
+            (0..spec.n_layers()).map(|index| Layer::new(&spec, index, &mut weights)).collect::<Result<_, _>>()?;
+        let embeddings = Embeddings::new(&spec, &mut weights)?;
+        Ok(Self { spec, labels, embeddings, layers, answer, arenas: Mutex::default() })
+    }
+
+    /// The logits: `[rows, labels]` of a classifier, `[tokens, vocab_size]` of a masked LM, none without a head.
+    ///
+    /// The result does not depend on the number of threads, which are those of the current rayon pool.
+    ///
+    /// # Errors
+    /// When a sequence is too long or an id out of range.
+    pub fn logits(&self, batch: Packed<'_>) -> Result<Option<Vec<f32>>, ModelError> {
+        batch.check(&self.spec)?;
+        let rows = batch.offsets.len() - 1;
+        let (width, is_by_row) = match &self.answer {
+            Answer::None => return Ok(None),
+            Answer::Classify(_) => (self.labels, true),
+            Answer::PredictTokens(_) => (self.spec.vocab_size, false),
+        };
+        let mut out = vec![0.0; width * if is_by_row { rows } else { batch.input_ids.len() }];
+        let place = |rows: &Range<usize>| {
+            let at = |row: usize| width * if is_by_row { row } else { batch.offsets[row] };
+            at(rows.start)..at(rows.end)
+        };
+        self.each_chunk(batch, &mut out, place, |chunk, threads, arena, out| {
+            self.through(chunk, threads, is_by_row, arena);
+            self.answer.run(self, chunk, arena, out);
+        });
+        Ok(Some(out))
+    }
+
+    /// The last hidden state, `[tokens, hidden_size]`.
+    ///
+    /// # Errors
+    /// When a sequence is too long or an id out of range.
+    pub fn last_hidden_state(&self, batch: Packed<'_>) -> Result<Vec<f32>, ModelError> {
+        batch.check(&self.spec)?;
+        let hidden = self.spec.hidden_size;
+        let mut out = vec![0.0; batch.input_ids.len() * hidden];
+        let place = |rows: &Range<usize>| batch.offsets[rows.start] * hidden..batch.offsets[rows.end] * hidden;
+        self.each_chunk(batch, &mut out, place, |chunk, threads, arena, out| {
+            self.through(chunk, threads, false, arena);
+            out.copy_from_slice(&arena.x[..out.len()]);
+        });
+        Ok(out)
+    }
+
+    /// The bytes that packed weights and tables take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.embeddings.bytes() + self.layers.iter().map(Layer::bytes).sum::<usize>() + self.answer.bytes()
+    }
+
+    /// Cuts a batch into chunks of whole sequences and gives each its part of the output; chunks run side by side. A chunk
+    /// that is alone has all threads to itself.
+    fn each_chunk(
+        &self,
+        batch: Packed<'_>,
+        out: &mut [f32],
+        place: impl Fn(&Range<usize>) -> Range<usize>,
+        run: impl Fn(Chunk<'_>, usize, &mut Arena, &mut [f32]) + Sync,
+    ) {
+        let threads = rayon::current_num_threads();
+        let chunks = chunks(batch.offsets, threads);
+        let mut parts = Vec::with_capacity(chunks.len());
+        let mut rest = out;
+        for rows in &chunks {
+            let (part, others) = rest.split_at_mut(place(rows).len());
+            parts.push((rows.clone(), part));
+            rest = others;
+        }
+        let threads_of_a_chunk = if parts.len() == 1 { threads } else { 1 };
+        let work = |(rows, part): (Range<usize>, &mut [f32])| {
+            let (start, end) = (batch.offsets[rows.start], batch.offsets[rows.end]);
+            let mut arena = self.arenas.lock().map_or_else(|_| None, |mut arenas| arenas.pop()).unwrap_or_default();
+            let mut offsets = std::mem::take(&mut arena.offsets);
+            offsets.clear();
+            offsets.extend(batch.offsets[rows.start..=rows.end].iter().map(|offset| offset - start));
+            let (input_ids, type_ids) = (&batch.input_ids[start..end], &batch.type_ids[start..end]);
+            run(Chunk { input_ids, type_ids, offsets: &offsets }, threads_of_a_chunk, &mut arena, part);
+            arena.offsets = offsets;
+            if let Ok(mut arenas) = self.arenas.lock() {
+                arenas.push(arena);
+            }
+        };
+        if parts.len() == 1 || threads == 1 {
+            parts.into_iter().for_each(work);
+        } else {
+            parts.into_par_iter().with_max_len(1).for_each(work);
+        }
+    }
+
+    /// Runs a chunk through embeddings and layers and leaves in `arena.x` the last hidden state: of all tokens or, where that
+    /// is enough, of the first token of each sequence.
+    fn through(&self, chunk: Chunk<'_>, threads: usize, firsts_only: bool, arena: &mut Arena) {
+        let tokens = chunk.input_ids.len();
+        arena.make_room(&self.spec, tokens, self.labels);
+        let rows_of_part = if threads == 1 {
+            tokens
+        } else {
+            // Whole tiles of eight rows.
+            tokens.div_ceil(threads).next_multiple_of(8).max(LEAST)
+        };
+        let hidden = self.spec.hidden_size;
+        let (mut x, mut qkv, mut next) =
+            (std::mem::take(&mut arena.x), std::mem::take(&mut arena.qkv), std::mem::take(&mut arena.next));
+        for_parts(
+            arena,
+            tokens,
+            rows_of_part,
+            (&mut x, hidden),
+            (&mut qkv, self.qkv_width(0)),
+            |arena, rows, x, qkv| {
+                self.embeddings.run(chunk, rows, x);
+                if let Some(layer) = self.layers.first() {
+                    layer.project(x, arena, qkv);
+                }
+            },
+        );
+        let all = if firsts_only { self.layers.len().saturating_sub(1) } else { self.layers.len() };
+        for (index, layer) in self.layers.iter().enumerate().take(all) {
+            let width = self.qkv_width(index + 1);
+            for_parts(arena, tokens, rows_of_part, (&mut x, hidden), (&mut next, width), |arena, rows, x, next| {
+                layer.attend(chunk.offsets, &qkv, rows, arena);
+                layer.finish(x, arena);
+                if let Some(layer) = self.layers.get(index + 1) {
+                    layer.project(x, arena, next);
+                }
+            });
+            std::mem::swap(&mut qkv, &mut next);
+        }
+        if firsts_only {
+            for (row, &start) in chunk.offsets[..chunk.offsets.len() - 1].iter().enumerate() {
+                x.copy_within(start * hidden..(start + 1) * hidden, row * hidden);
+            }
+            if let Some(layer) = self.layers.last() {
+                layer.attend_firsts(chunk.offsets, &qkv, arena);
+                layer.finish(&mut x[..(chunk.offsets.len() - 1) * hidden], arena);
+            }
+        }
+        (arena.x, arena.qkv, arena.next) = (x, qkv, next);
+    }
+
+    /// Numbers a token has between projection and attention of a layer; none after the last.
+    fn qkv_width(&self, index: usize) -> usize {
+        self.layers.get(index).map_or(0, Layer::qkv_width)
+    }
+}
+
+/// Runs `work` on parts of the rows, side by side where there are several; each part has memory of its own.
+fn for_parts(
+    arena: &mut Arena,
+    tokens: usize,
+    rows_of_part: usize,
+    (x, x_width): (&mut [f32], usize),
+    (y, y_width): (&mut [f32], usize),
+    work: impl Fn(&mut Arena, Range<usize>, &mut [f32], &mut [f32]) + Sync,
+) {
+    let (x, y) = (&mut x[..tokens * x_width], &mut y[..tokens * y_width]);
+    if rows_of_part >= tokens {
+        return work(arena, 0..tokens, x, y);
+    }
+    let n_parts = tokens.div_ceil(rows_of_part);
+    let mut others = std::mem::take(&mut arena.others);
+    others.resize_with(n_parts.max(others.len()), Arena::default);
+    let mut parts = Vec::with_capacity(n_parts);
+    let (mut x, mut y) = (x, y);
+    for (part, other) in others.iter_mut().take(n_parts).enumerate() {
+        let rows = part * rows_of_part..((part + 1) * rows_of_part).min(tokens);
+        let (own_x, rest_x) = x.split_at_mut(rows.len() * x_width);
+        let (own_y, rest_y) = y.split_at_mut(rows.len() * y_width);
+        parts.push((other, rows, own_x, own_y));
+        (x, y) = (rest_x, rest_y);
+    }
+    parts.into_par_iter().with_max_len(1).for_each(|(arena, rows, x, y)| {
+        work(arena, rows, x, y);
+    });
+    arena.others = others;
+}
+
+/// Rows that go through the layers together, in order: about [`CHUNK`] tokens each, fewer where threads would idle.
+fn chunks(offsets: &[usize], threads: usize) -> Vec<Range<usize>> {
+    let tokens = offsets.last().copied().unwrap_or(0);
+    let target = if threads == 1 { CHUNK } else { (tokens / (2 * threads)).clamp(LEAST, CHUNK) };
+    let mut chunks = Vec::new();
+    let mut first = 0;
+    for row in 0..offsets.len().saturating_sub(1) {
+        if offsets[row + 1] - offsets[first] > target && row > first {
+            chunks.push(first..row);
+            first = row;
+        }
+    }
+    if offsets.len() > 1 {
+        chunks.push(first..offsets.len() - 1);
+    }
+    chunks
+}

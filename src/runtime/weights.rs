@@ -1,0 +1,80 @@
+//! Takes a model's parameters apart, name by name.
+
+use candle_core::Tensor;
+
+use crate::{
+    kernels::linear::Linear,
+    model::{Int8Weight, Model, ModelError},
+};
+
+/// What is left of a model while it is packed.
+pub(super) struct Weights {
+    model: Model,
+}
+
+/// A weight, `[outputs, inputs]`, as it is stored.
+pub(super) enum Stored {
+    F32(Vec<f32>),
+    Int8(Box<Int8Weight>),
+}
+
+impl Weights {
+    pub(super) fn new(model: Model) -> Self {
+        Self { model }
+    }
+
+    /// The numbers of a parameter, which is then gone.
+    pub(super) fn take(&mut self, name: &str) -> Result<Vec<f32>, ModelError> {
+        let tensor = self.model.params.remove(name).ok_or_else(|| missing(name))?;
+        values(&tensor)
+    }
+
+    /// The weight of a module, f32 or int8, which is then gone.
+    pub(super) fn take_weight(&mut self, module: &str) -> Result<Stored, ModelError> {
+        match self.model.int8.remove(module) {
+            Some(weight) => Ok(Stored::Int8(Box::new(weight))),
+            None => Ok(Stored::F32(self.take(&format!("{module}.weight"))?)),
+        }
+    }
+
+    /// A linear layer.
+    pub(super) fn linear(&mut self, module: &str) -> Result<Linear, ModelError> {
+        let bias = self.take(&format!("{module}.bias"))?;
+        Ok(pack(&self.take_weight(module)?, &bias))
+    }
+
+    /// A norm's scale and shift.
+    pub(super) fn norm(&mut self, module: &str) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
+        Ok((self.take(&format!("{module}.weight"))?, self.take(&format!("{module}.bias"))?))
+    }
+
+    /// Whether there is such a parameter.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.model.params.contains_key(name)
+    }
+
+    /// The f32 numbers of a weight that stays where it is.
+    pub(super) fn peek(&self, module: &str) -> Result<Vec<f32>, ModelError> {
+        if let Some(weight) = self.model.int8.get(module) {
+            return values(&weight.dequantize()?);
+        }
+        let name = format!("{module}.weight");
+        values(self.model.params.get(&name).ok_or_else(|| missing(&name))?)
+    }
+}
+
+/// Packs a weight with its bias.
+pub(super) fn pack(weight: &Stored, bias: &[f32]) -> Linear {
+    match weight {
+        Stored::F32(values) => Linear::from_f32(values, bias),
+        Stored::Int8(weight) => Linear::from_int8(weight.values(), weight.scales(), bias),
+    }
+}
+
+fn values(tensor: &Tensor) -> Result<Vec<f32>, ModelError> {
+    Ok(tensor.flatten_all()?.to_vec1()?)
+}
+
+fn missing(name: &str) -> ModelError {
+    ModelError::Checkpoint(format!("the model has no tensor `{name}`"))
+}
