@@ -92,15 +92,28 @@ fn attend<K: Kernel>(job: Job<'_>, scratch: &mut Scratch, out: &mut [f32]) {
 fn pack<K: Kernel>(job: Job<'_>, head: usize, padded: usize, scratch: &mut Scratch) {
     let Heads { count, dim } = job.heads;
     let (width, scale) = (count * dim, std::f32::consts::LOG2_E / (dim as f32).sqrt());
-    for (key, row) in job.qkv.chunks_exact(3 * width).enumerate() {
-        let panel = &mut scratch.keys[key / K::WIDTH * dim * K::WIDTH..][..dim * K::WIDTH];
-        let column = key % K::WIDTH;
-        for (line, &x) in panel.chunks_exact_mut(K::WIDTH).zip(&row[width + head * dim..][..dim]) {
-            line[column] = x * scale;
-        }
-        let values = &mut scratch.values[key * padded..][..padded];
+    for (row, values) in job.qkv.chunks_exact(3 * width).zip(scratch.values.chunks_exact_mut(padded)) {
         values[..dim].copy_from_slice(&row[2 * width + head * dim..][..dim]);
         values[dim..].fill(0.0);
+    }
+    // Four keys at once: a store of four numbers for each.
+    for (four, rows) in job.qkv.chunks(4 * 3 * width).enumerate() {
+        let key = 4 * four;
+        let panel = &mut scratch.keys[key / K::WIDTH * dim * K::WIDTH..][..dim * K::WIDTH];
+        let column = key % K::WIDTH;
+        let keys = |at: usize| &rows[at * 3 * width + width + head * dim..][..dim];
+        if rows.len() == 4 * 3 * width {
+            let fours = keys(0).iter().zip(keys(1)).zip(keys(2)).zip(keys(3));
+            for (line, (((a, b), c), d)) in panel.chunks_exact_mut(K::WIDTH).zip(fours) {
+                line[column..column + 4].copy_from_slice(&[a * scale, b * scale, c * scale, d * scale]);
+            }
+        } else {
+            for at in 0..rows.len() / (3 * width) {
+                for (line, x) in panel.chunks_exact_mut(K::WIDTH).zip(keys(at)) {
+                    line[column + at] = x * scale;
+                }
+            }
+        }
     }
 }
 
@@ -193,7 +206,7 @@ fn soften(fused: bool, scores: &mut [f32], keys: usize, greatest: &mut f32, tota
             *lane = if x > *lane { x } else { *lane };
         }
     }
-    let new = lanes.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    let new = fold(lanes, |a, b| if b > a { b } else { a });
     let power = |x: f32| if fused { exp2_of_negative::<true>(x - new) } else { exp2_of_negative::<false>(x - new) };
     let mut sums = [0.0; LANES];
     for line in lines {
@@ -202,17 +215,24 @@ fn soften(fused: bool, scores: &mut [f32], keys: usize, greatest: &mut f32, tota
             *sum += *x;
         }
     }
+    let sum = fold(sums, |a, b| a + b);
+    let shrink = power(*greatest);
+    *total = if fused { multiply_add::<true>(*total, shrink, sum) } else { *total * shrink + sum };
+    *greatest = new;
+    shrink
+}
+
+/// All lanes in one, by halves.
+#[inline(always)]
+fn fold(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
     let mut half = LANES;
     while half > 1 {
         half /= 2;
         for lane in 0..half {
-            sums[lane] += sums[lane + half];
+            lanes[lane] = join(lanes[lane], lanes[lane + half]);
         }
     }
-    let shrink = power(*greatest);
-    *total = if fused { multiply_add::<true>(*total, shrink, sums[0]) } else { *total * shrink + sums[0] };
-    *greatest = new;
-    shrink
+    lanes[0]
 }
 
 fn grow(vector: &mut Vec<f32>, len: usize) {

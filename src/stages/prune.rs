@@ -61,7 +61,8 @@ struct Weights {
     /// What makes a weight matter.
     #[serde(default)]
     method: Method,
-    /// Linear layers to prune, by name (`output.dense`, `bert.encoder.layer.0.*`); all of the encoder when empty.
+    /// Linear layers to prune, by name (`output.dense`, `bert.encoder.layer.0.*`) or regular expression
+    /// (`re:.*layer\.[01]\.`); all of the encoder when empty.
     #[serde(default)]
     targets: Vec<String>,
 }

@@ -25,8 +25,8 @@ pub(super) struct Params {
     /// Whether the embedding tables become int8 too: weights only, a scale a row. They are half of a small model.
     #[serde(default)]
     embeddings: bool,
-    /// Linear layers that stay f32, by name (`output.dense`, `bert.encoder.layer.0.*`). The pooler and the classifier
-    /// always do.
+    /// Linear layers that stay f32, by name (`output.dense`, `bert.encoder.layer.0.*`) or regular expression
+    /// (`re:.*layer\.[01]\.`). The pooler and the classifier always do.
     #[serde(default)]
     ignore: Vec<String>,
 }
