@@ -1,6 +1,6 @@
 """Opens a model directory that lmpipe wrote in stock transformers and compares it with `lmpipe predict`.
 
-    pip install torch transformers compressed-tensors pyarrow
+    pip install torch transformers compressed-tensors accelerate pyarrow
     python tests/reference/open.py MODEL_DIR datasets/movie-reviews.parquet [--rows 200] [--lmpipe target/release/lmpipe]
 
 Prints the share of rows with the same label and the largest difference of a logit; exits with 1 when fewer than 99 % of the labels

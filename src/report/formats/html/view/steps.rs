@@ -41,10 +41,10 @@ pub(super) fn of(report: &Report) -> Option<Steps> {
             let not_significant = step.difference.as_ref().and_then(Difference::is_significant) == Some(false);
             plot::Bar {
                 name: step.stage.clone(),
+                // The two models of a data stage do not fit beside its bar; the list names them.
                 detail: match (&step.learned, &step.parent) {
-                    (Some(learned), Some(control)) => format!("{}: {learned} against {control}", step.kind),
-                    (_, Some(parent)) => format!("{} from {parent}", step.kind),
-                    (_, None) => step.kind.clone(),
+                    (None, Some(parent)) => format!("{} from {parent}", step.kind),
+                    _ => step.kind.clone(),
                 },
                 from: step.parent_quality.map(|value| value * factor),
                 to: step.quality.value * factor,
@@ -69,7 +69,11 @@ pub(super) fn of(report: &Report) -> Option<Steps> {
         });
         let change: Vec<_> = change.into_iter().flatten().filter(|text| !text.is_empty()).collect();
         let now = words::value(unit, step.quality.value);
-        StepRow { name: bar.name.clone(), detail: bar.detail.clone(), now, change: change.join(", ") }
+        let detail = match (&step.learned, &step.parent) {
+            (Some(learned), Some(control)) => format!("{}: {learned} against {control}", step.kind),
+            _ => bar.detail.clone(),
+        };
+        StepRow { name: bar.name.clone(), detail, now, change: change.join(", ") }
     });
     Some(Steps { svg: plot::bars(&title, &bars), rows: rows.collect() })
 }
