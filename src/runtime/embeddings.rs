@@ -31,10 +31,6 @@ impl Embeddings {
         })
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        [&self.words, &self.positions, &self.types].into_iter().map(bytes).sum()
-    }
-
     /// The embeddings of some tokens of a chunk, `x` `[rows, hidden_size]`.
     pub(super) fn run(&self, chunk: Chunk<'_>, rows: Range<usize>, x: &mut [f32]) {
         let width = self.norm.0.len();
@@ -48,13 +44,6 @@ impl Embeddings {
             add(&self.types, chunk.type_ids[token] as usize, x);
         }
         norm::in_place(x, &self.norm.0, &self.norm.1, self.eps);
-    }
-}
-
-fn bytes(table: &Stored) -> usize {
-    match table {
-        Stored::F32(values) => size_of_val(values.as_slice()),
-        Stored::Int8(weight) => weight.values().len() + size_of_val(weight.scales()),
     }
 }
 

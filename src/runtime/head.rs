@@ -62,14 +62,6 @@ impl Answer {
         }
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        match self {
-            Self::None => 0,
-            Self::Classify(head) => head.pooler.bytes() + head.classifier.bytes(),
-            Self::PredictTokens(head) => head.transform.bytes() + head.decoder.bytes(),
-        }
-    }
-
     /// The logits of a chunk whose last hidden state is in `arena.x`: of first tokens for a classifier, of all else.
     pub(super) fn run(&self, engine: &Engine, chunk: Chunk<'_>, arena: &mut Arena, out: &mut [f32]) {
         let hidden = engine.spec.hidden_size;

@@ -52,14 +52,6 @@ impl Layer {
         })
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        let qkv = match &self.qkv {
-            Projection::Together(linear) => linear.bytes(),
-            Projection::Apart(linears) => linears.iter().map(Linear::bytes).sum(),
-        };
-        qkv + [&self.output, &self.up, &self.down].into_iter().map(Linear::bytes).sum::<usize>()
-    }
-
     /// Numbers a token has between projection and attention.
     pub(super) fn qkv_width(&self) -> usize {
         3 * self.width()

@@ -109,12 +109,6 @@ impl Engine {
         Ok(out)
     }
 
-    /// The bytes that packed weights and tables take.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.embeddings.bytes() + self.layers.iter().map(Layer::bytes).sum::<usize>() + self.answer.bytes()
-    }
-
     /// Cuts a batch into chunks of whole sequences and gives each its part of the output; chunks run side by side. A chunk
     /// that is alone has all threads to itself.
     fn each_chunk(

@@ -35,10 +35,6 @@ impl Panels {
         Self { values, inputs, width }
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        size_of_val(&*self.values)
-    }
-
     pub(super) fn forward(&self, isa: Isa, x: &[f32], bias: &[f32], after: After, out: &mut [f32]) {
         let panels = self;
         with_kernel!(isa, forward(panels: &Panels, x: &[f32], bias: &[f32], after: After, out: &mut [f32]));

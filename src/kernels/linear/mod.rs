@@ -71,15 +71,6 @@ impl Linear {
         self.outputs
     }
 
-    /// The bytes that the weights take.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        match &self.weights {
-            Weights::F32(panels) => panels.bytes(),
-            Weights::Int8(panels) => panels.bytes(),
-        }
-    }
-
     /// `out = after(x · Wᵀ + b)`; `scratch` keeps the quantised rows of an int8 layer, and grows to what they need.
     ///
     /// # Panics

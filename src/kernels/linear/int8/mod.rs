@@ -94,16 +94,6 @@ impl Panels {
         Self { inputs, scales: scales.to_vec(), weights }
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        let weights = match &self.weights {
-            #[cfg(target_arch = "x86_64")]
-            Weights::Vnni(panels) => panels.bytes(),
-            Weights::Dot(_) => self.inputs * self.scales.len(),
-            Weights::Pairs(words) => size_of_val(words.as_slice()),
-        };
-        weights + size_of_val(self.scales.as_slice())
-    }
-
     /// Quantises rows of `x` in the form that these weights are multiplied with.
     pub(super) fn quantize(&self, isa: Isa, x: &[f32], scratch: &mut Quantized) {
         let inputs = self.inputs;

@@ -49,10 +49,6 @@ impl Panels {
         Self { values, offsets, quads }
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        size_of_val(&*self.values) + size_of_val(&*self.offsets)
-    }
-
     /// `x` is `[rows, quads · 4]`, `scales` that of each row.
     pub(super) fn forward(&self, x: &[u8], scales: &[f32], dequantized: Dequantized<'_>, out: &mut [f32]) {
         assert!(is_there(), "packed for a processor that this one is not");
