@@ -1,6 +1,7 @@
-//! f32 matrix products of strided matrices, with the bias added in the same pass; on rten's kernels.
+//! f32 matrix products of matrices and their transposes, a bias or what is there already added in the same pass; on rten's
+//! kernels.
 
-use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmUninitOptions};
+use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
 use rten_tensor::NdTensorView;
 
 /// A matrix of rows.
@@ -38,16 +39,32 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// `a · b + bias`, `[m, k] · [k, n]`, the bias `[n]` added to each row.
+/// What a product is written over.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a> {
+    /// Whatever is there.
+    Nothing,
+    /// A row that each row of the product is added to, `[n]`.
+    Bias(&'a [f32]),
+    /// What is there, to which the product is added.
+    Sum,
+}
+
+/// `out = start + a · b`, `[m, k] · [k, n]`.
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub fn product(a: Matrix<'_>, b: Matrix<'_>, bias: Option<&[f32]>) -> Vec<f32> {
+pub fn product(a: Matrix<'_>, b: Matrix<'_>, start: Start<'_>, out: &mut [f32]) {
     let ((m, k), (k_too, n)) = (a.shape(), b.shape());
-    assert!(k == k_too && bias.is_none_or(|bias| bias.len() == n), "{m}×{k} · {k_too}×{n} fits");
-    let mut out = Vec::with_capacity(m * n);
-    let options = GemmUninitOptions { bias: bias.map(BiasVector::Row), ..GemmUninitOptions::default() };
-    let spare = &mut out.spare_capacity_mut()[..m * n];
+    assert!(k == k_too && out.len() == m * n, "{m}×{k} · {k_too}×{n} fits");
+    let (bias, beta) = match start {
+        Start::Nothing => (None, 0.0),
+        Start::Bias(bias) => {
+            assert_eq!(bias.len(), n, "each column has a bias");
+            (Some(BiasVector::Row(bias)), 0.0)
+        }
+        Start::Sum => (None, 1.0),
+    };
     // An executor is a choice of kernel, made from cached processor flags: it costs nothing, and cannot be shared.
     let executor = GemmExecutor::<f32>::new();
     let packed;
@@ -58,10 +75,8 @@ pub fn product(a: Matrix<'_>, b: Matrix<'_>, bias: Option<&[f32]>) -> Vec<f32> {
     } else {
         GemmInputA::Unpacked(a.view())
     };
-    executor.gemm_uninit(spare, a, GemmInputB::Unpacked(b.view()), options).expect("the shapes were checked above");
-    // SAFETY: `gemm_uninit` has initialised all `m · n` elements of the spare capacity.
-    unsafe { out.set_len(m * n) };
-    out
+    let options = GemmOptions { bias, beta, ..GemmOptions::default() };
+    executor.gemm(out, a, GemmInputB::Unpacked(b.view()), options).expect("the shapes were checked above");
 }
 
 #[cfg(test)]
@@ -86,7 +101,17 @@ mod tests {
             }
             let run = |threads: usize, a: Matrix<'_>, b: Matrix<'_>| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                pool.install(|| product(a, b, Some(&bias)))
+                pool.install(|| {
+                    let mut out = vec![9.0; m * n];
+                    product(a, b, Start::Bias(&bias), &mut out);
+                    // Twice the product less the bias: the sums of the second are added to those of the first.
+                    let mut twice = out.clone();
+                    product(a, b, Start::Sum, &mut twice);
+                    let half: Vec<f32> =
+                        twice.chunks(n).flat_map(|row| row.iter().zip(&bias).map(|(x, b)| (x - b) / 2.0 + b)).collect();
+                    assert_close(&half, &expected, 2e-4);
+                    out
+                })
             };
             let (plain_a, plain_b) = (Matrix::new(&a, m, k), Matrix::new(&b, k, n));
             for (a, b) in [

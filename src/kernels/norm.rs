@@ -37,41 +37,33 @@ pub fn in_place(x: &mut [f32], scale: &[f32], shift: &[f32], eps: f32) {
     rows_in_place(Isa::detect(), x, scale, shift, eps);
 }
 
-/// The gradients of a layer norm.
-pub struct Gradients {
-    /// Of the input, of its shape.
-    pub x: Vec<f32>,
-    /// Of the scale, `[width]`.
-    pub scale: Vec<f32>,
-    /// Of the shift, `[width]`.
-    pub shift: Vec<f32>,
-}
-
-/// The gradients, from the input and the gradient of the output; mean and variance are computed again.
+/// The gradients, from the input and the gradient of the output: that of the input into `of_x`, those of scale and shift
+/// as the result. Mean and variance are computed again.
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub fn backward(x: &[f32], scale: &[f32], eps: f32, gradient: &[f32]) -> Gradients {
+pub fn backward(x: &[f32], scale: &[f32], eps: f32, gradient: &[f32], of_x: &mut [f32]) -> [Vec<f32>; 2] {
     let width = scale.len();
-    assert!(width > 0 && x.len() == gradient.len() && x.len().is_multiple_of(width), "a norm keeps the shape");
+    assert!(width > 0 && x.len() == gradient.len() && x.len() == of_x.len(), "a norm keeps the shape");
+    assert!(x.len().is_multiple_of(width), "whole rows are normalised");
     let isa = Isa::detect();
-    let mut out = Gradients { x: vec![0.0; x.len()], scale: vec![0.0; width], shift: vec![0.0; width] };
-    let partial: Vec<(Vec<f32>, Vec<f32>)> = out
-        .x
+    let partial: Vec<[Vec<f32>; 2]> = of_x
         .par_chunks_mut(ROWS * width)
         .zip(x.par_chunks(ROWS * width))
         .zip(gradient.par_chunks(ROWS * width))
-        .map(|((out, x), gradient)| {
+        .map(|((of_x, x), gradient)| {
             let (mut of_scale, mut of_shift) = (vec![0.0; width], vec![0.0; width]);
-            rows_backward(isa, x, scale, eps, gradient, out, [&mut of_scale, &mut of_shift]);
-            (of_scale, of_shift)
+            rows_backward(isa, x, scale, eps, gradient, of_x, [&mut of_scale, &mut of_shift]);
+            [of_scale, of_shift]
         })
         .collect();
-    for (of_scale, of_shift) in &partial {
-        columns::add(isa, of_scale, &mut out.scale);
-        columns::add(isa, of_shift, &mut out.shift);
+    let mut sums = [vec![0.0; width], vec![0.0; width]];
+    for part in &partial {
+        for (sum, part) in sums.iter_mut().zip(part) {
+            columns::add(isa, part, sum);
+        }
     }
-    out
+    sums
 }
 
 multiversion!(fn rows(x: &[f32], scale: &[f32], shift: &[f32], eps: f32, out: &mut [f32]) = rows_body);
@@ -185,16 +177,17 @@ mod tests {
                 rows_in_place(isa, &mut in_place, &scale, &shift, eps);
                 assert_eq!(in_place, out);
             }
-            let found = backward(&x, &scale, eps, &gradient);
+            let mut of_x = vec![9.0; x.len()];
+            let [of_scale, of_shift] = backward(&x, &scale, eps, &gradient, &mut of_x);
             // A row of one element has no slope, and the differences would only show noise.
             if width > 1 {
                 let loss = |x: &[f32], scale: &[f32], shift: &[f32]| {
                     let y = reference::layer_norm(x, scale, shift, f64::from(eps));
                     y.iter().zip(&gradient).map(|(y, g)| y * f64::from(*g)).sum::<f64>()
                 };
-                reference::check_gradient(&x, &found.x, 2e-3, |x| loss(x, &scale, &shift));
-                reference::check_gradient(&scale, &found.scale, 2e-3, |scale| loss(&x, scale, &shift));
-                reference::check_gradient(&shift, &found.shift, 2e-3, |shift| loss(&x, &scale, shift));
+                reference::check_gradient(&x, &of_x, 2e-3, |x| loss(x, &scale, &shift));
+                reference::check_gradient(&scale, &of_scale, 2e-3, |scale| loss(&x, scale, &shift));
+                reference::check_gradient(&shift, &of_shift, 2e-3, |shift| loss(&x, &scale, shift));
             }
         }
     }

@@ -20,7 +20,7 @@ pub(super) fn forward(pass: &Pass<'_>) -> Result<Tensor, ModelError> {
         add_rows(pass, ids)?
     } else {
         let [word, position, kind] = EMBEDDINGS.map(|module| pass.parameter(&format!("{module}.weight")));
-        ops::embed([word?, position?, kind?], ids, pass.route)?
+        ops::embed([word?, position?, kind?], ids, pass.memory(), pass.route)?
     };
     let x = pass.norm("bert.embeddings.LayerNorm", &x)?;
     Ok(ops::drop_out(&x, pass.mask(pass.model.spec.hidden_dropout, Site::Embeddings), pass.route)?)

@@ -6,6 +6,7 @@ use candle_core::Tensor;
 
 use super::{
     EncoderSpec, Keep, Model, ModelError, Output, Packed, embeddings, heads, layer, linear,
+    memory::TrainingMemory,
     network::missing,
     ops::{self, Route, Sequences},
 };
@@ -54,6 +55,9 @@ impl<'a> Pass<'a> {
 
     pub(super) fn run(&self) -> Result<Output, ModelError> {
         let mut x = embeddings::forward(self)?; // [tokens, hidden]
+        if let Some(memory) = self.memory() {
+            return self.run_collecting(x, memory);
+        }
         let (mut hidden_states, mut attentions) = (Vec::new(), Vec::new());
         for index in 0..self.model.spec.n_layers() {
             if self.keep.hidden_states {
@@ -68,6 +72,31 @@ impl<'a> Pass<'a> {
         }
         let logits = heads::forward(self, &x)?;
         Ok(Output { last_hidden_state: x, logits, hidden_states, attentions })
+    }
+
+    /// The layers as one operation, or one each where their results are kept.
+    fn run_collecting(&self, embedded: Tensor, memory: &TrainingMemory) -> Result<Output, ModelError> {
+        let mut x = embedded;
+        let mut blocks =
+            (0..self.model.spec.n_layers()).map(|index| layer::block(self, index)).collect::<Result<Vec<_>, _>>()?;
+        let mut hidden_states = Vec::new();
+        if self.keep.hidden_states {
+            for block in blocks {
+                hidden_states.push(x.clone());
+                x = ops::layers(&x, vec![block], memory)?;
+            }
+            hidden_states.push(x.clone());
+        } else {
+            x = ops::layers(&x, std::mem::take(&mut blocks), memory)?;
+        }
+        let logits = heads::forward(self, &x)?;
+        Ok(Output { last_hidden_state: x, logits, hidden_states, attentions: Vec::new() })
+    }
+
+    /// Where gradients go, in a pass that trains and keeps nothing from within its layers.
+    pub(super) fn memory(&self) -> Option<&'a TrainingMemory> {
+        let trains = self.keep.dropout_seed.is_some() && !self.keep.attentions && self.route == Route::Fused;
+        self.model.memory.as_ref().filter(|_| trains)
     }
 
     /// A parameter by name.

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use super::{
     ModelError, attention,
     encoder::{Pass, Site},
-    ops,
+    ops::{self, Block, Masks, Module},
 };
 
 /// `x = LayerNorm(x + dropout(attention(x)))`, then `LayerNorm(x + dropout(W₂ f(W₁ x)))` (Vaswani et al., 2017, 3.1);
@@ -27,4 +27,36 @@ pub(super) fn forward(pass: &Pass<'_>, index: usize, x: &Tensor) -> Result<(Tens
     let mask = pass.mask(spec.hidden_dropout, Site::FeedForward(index));
     let x = ops::drop_out_and_add(&outer, &x, mask, route)?;
     Ok((pass.norm(&format!("{prefix}.output.LayerNorm"), &x)?, attention))
+}
+
+/// The same block as it is trained in one operation.
+pub(super) fn block(pass: &Pass<'_>, index: usize) -> Result<Block, ModelError> {
+    let prefix = format!("bert.encoder.layer.{index}");
+    let module = |name: &str| -> Result<Module, ModelError> {
+        let name = format!("{prefix}.{name}");
+        let weight = pass.parameter(&format!("{name}.weight"))?.clone();
+        let bias = pass.parameter(&format!("{name}.bias"))?.clone();
+        Ok(Module { name, weight, bias })
+    };
+    let spec = &pass.model.spec;
+    Ok(Block {
+        modules: [
+            module("attention.self.query")?,
+            module("attention.self.key")?,
+            module("attention.self.value")?,
+            module("attention.output.dense")?,
+            module("attention.output.LayerNorm")?,
+            module("intermediate.dense")?,
+            module("output.dense")?,
+            module("output.LayerNorm")?,
+        ],
+        sequences: pass.sequences(index),
+        masks: Masks {
+            attention: pass.mask(spec.attention_dropout, Site::Attention(index)),
+            attention_output: pass.mask(spec.hidden_dropout, Site::AttentionOutput(index)),
+            feed_forward: pass.mask(spec.hidden_dropout, Site::FeedForward(index)),
+        },
+        activation: spec.activation.function(),
+        eps: spec.layer_norm_eps as f32,
+    })
 }

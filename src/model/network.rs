@@ -9,6 +9,7 @@ use super::{
     EncoderSpec, Int8Weight, ModelError, checkpoint,
     encoder::Pass,
     families, init,
+    memory::TrainingMemory,
     ops::Route,
     params::{Parameter, parameters},
 };
@@ -63,6 +64,8 @@ pub struct Model {
     pub device: Device,
     /// What a user should know about how it was read: tensors that were dropped, a pooler or head that is missing.
     pub notes: Vec<String>,
+    /// Where its layers put their gradients while it is trained ([`Self::collect_gradients`]).
+    pub memory: Option<TrainingMemory>,
 }
 
 /// A packed batch, as the encoder takes it.
@@ -173,6 +176,7 @@ impl Model {
             quantized: Quantized::No,
             device: device.clone(),
             notes: Vec::new(),
+            memory: None,
         };
         model.fill_in(&wanted, seed)?;
         Ok(model)
@@ -197,12 +201,23 @@ impl Model {
         Ok(variables)
     }
 
+    /// Lets the forward passes that drop out put the gradients of layers and embedding tables into a memory, where they can
+    /// from then on be found instead of in candle's store: on the CPU, a step is then free of allocations and copies.
+    pub fn collect_gradients(&mut self) -> TrainingMemory {
+        self.memory.insert(TrainingMemory::default()).clone()
+    }
+
+    /// Ends what [`Self::collect_gradients`] began.
+    pub fn stop_collecting(&mut self) {
+        self.memory = None;
+    }
+
     /// The same model with parameters that are no variables: a forward pass keeps nothing for gradients. The storage is
     /// shared, so it follows the training of its source.
     #[must_use]
     pub fn frozen(&self) -> Self {
         let params = self.params.iter().map(|(name, tensor)| (name.clone(), tensor.detach())).collect();
-        Self { params, ..self.clone() }
+        Self { params, memory: None, ..self.clone() }
     }
 
     /// Runs the model.

@@ -223,6 +223,50 @@ fn fused_gradients_are_the_composed_ones() {
     }
 }
 
+/// What a training collects is what candle's store has, also in the second of two batches and the second of two steps.
+#[test]
+fn collected_gradients_are_those_of_the_store() {
+    for name in ["tiny-classifier", "tiny-gelu-new", "tiny-pruned", "tiny-masked-lm"] {
+        let mut model = load(name);
+        let variables = model.trainable().unwrap();
+        let plain = model.clone();
+        let memory = model.collect_gradients();
+        let rows = expected(name).0;
+        for hidden_states in [false, true] {
+            let backward = |model: &Model, seed: u64| {
+                let keep = Keep { dropout_seed: Some(seed), hidden_states, attentions: false };
+                let out = model.forward_by(rows.packed(), keep, Route::Fused).unwrap();
+                let mut loss = out.logits.unwrap().sqr().unwrap().mean_all().unwrap();
+                for state in &out.hidden_states {
+                    loss = (loss + state.sqr().unwrap().mean_all().unwrap()).unwrap();
+                }
+                loss.backward().unwrap()
+            };
+            memory.begin_step();
+            let of_head = [1, 2].map(|seed| backward(&model, seed));
+            let collected: std::collections::BTreeMap<_, _> = memory.gradients().into_iter().collect();
+            let stores = [1, 2].map(|seed| backward(&plain, seed));
+            let mut in_memory = 0;
+            for (parameter, variable) in &variables {
+                let sum = |stores: &[candle_core::backprop::GradStore; 2]| {
+                    let [first, second] = stores.each_ref().map(|store| store.get(variable).cloned());
+                    first.map(|first| (first + second.unwrap()).unwrap())
+                };
+                let expected = sum(&stores).unwrap();
+                let found = match (sum(&of_head), collected.get(parameter)) {
+                    (Some(head), Some(layers)) => (head + layers).unwrap(),
+                    (head, layers) => head.or_else(|| layers.cloned()).unwrap(),
+                };
+                in_memory += usize::from(collected.contains_key(parameter));
+                let size: f32 = expected.abs().unwrap().max_all().unwrap().to_scalar().unwrap();
+                let distance = difference(&found, &expected);
+                assert!(distance <= 1e-5 * size.max(1e-2), "{name} {parameter}: {distance} of {size}");
+            }
+            assert!(in_memory >= 16 * model.spec.n_layers() + 3, "layers and tables write to the memory");
+        }
+    }
+}
+
 /// A step in the direction of the gradient changes the loss by as much as the gradient says.
 #[test]
 fn the_loss_follows_the_gradient() {

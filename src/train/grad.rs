@@ -25,12 +25,23 @@ impl Gradients {
     pub fn accumulate(&mut self, vars: &BTreeMap<String, Var>, store: &mut GradStore) -> Result<(), TrainError> {
         for (name, var) in vars {
             let Some(gradient) = store.remove(var) else { continue };
-            let sum = match self.0.remove(name) {
+            // What an update needs is numbers, not the graph that they came from.
+            self.add([(name.clone(), gradient.detach())])?;
+        }
+        Ok(())
+    }
+
+    /// Adds gradients by the names of their parameters.
+    ///
+    /// # Errors
+    /// When a computation fails.
+    pub fn add(&mut self, gradients: impl IntoIterator<Item = (String, Tensor)>) -> Result<(), TrainError> {
+        for (name, gradient) in gradients {
+            let sum = match self.0.remove(&name) {
                 Some(sum) => (sum + gradient)?,
                 None => gradient,
             };
-            // What an update needs is numbers, not the graph that they came from.
-            self.0.insert(name.clone(), sum.detach());
+            self.0.insert(name, sum);
         }
         Ok(())
     }

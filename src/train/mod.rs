@@ -33,7 +33,7 @@ use candle_core::{Tensor, Var};
 use crate::{
     base::rng,
     data::{Order, batches},
-    model::Model,
+    model::{Model, TrainingMemory},
 };
 use optim::{AdamW, AdamWOptions};
 use step::Stepper;
@@ -68,7 +68,9 @@ pub fn train(
     if let Some(rate) = options.dropout {
         (model.spec.hidden_dropout, model.spec.attention_dropout) = (rate, rate);
     }
-    let result = run(model, &vars, data, objective, options, observer);
+    let memory = model.collect_gradients();
+    let result = run(model, &vars, &memory, data, objective, options, observer);
+    model.stop_collecting();
     // Whatever happened: outside of training, the parameters are plain tensors that record no graph.
     for (name, var) in vars {
         model.params.insert(name, var.as_detached_tensor());
@@ -80,6 +82,7 @@ pub fn train(
 fn run(
     model: &mut Model,
     model_vars: &BTreeMap<String, Var>,
+    memory: &TrainingMemory,
     data: TrainData<'_>,
     objective: &dyn Objective,
     options: &TrainOptions,
@@ -92,6 +95,7 @@ fn run(
     let updates = data.train.len().div_ceil(options.batch_size).div_ceil(options.accumulate);
     let mut stepper = Stepper {
         vars: &vars,
+        memory,
         optimizer: Box::new(AdamW::new(parameters, adamw)?),
         options,
         total: updates * options.epochs,

@@ -10,12 +10,14 @@ use super::{
 };
 use crate::{
     data::Batch,
-    model::{Keep, Model, Packed},
+    model::{Keep, Model, Packed, TrainingMemory},
 };
 
 /// Does the steps of a training.
 pub(super) struct Stepper<'a> {
     pub(super) vars: &'a BTreeMap<String, Var>,
+    /// Where the model puts gradients itself.
+    pub(super) memory: &'a TrainingMemory,
     pub(super) optimizer: Box<dyn Optimizer>,
     pub(super) options: &'a TrainOptions,
     /// Steps of the whole training.
@@ -66,6 +68,7 @@ impl Stepper<'_> {
     ) -> Result<Gradients, TrainError> {
         let scope = Scope::of(prepared);
         let mut gradients = Gradients::default();
+        self.memory.begin_step();
         for (part, prepared) in prepared.iter().enumerate() {
             let keep = Keep { dropout_seed: Some(self.seed(part)), ..objective.keep() };
             let output = model.forward(packed(prepared), keep)?;
@@ -78,6 +81,7 @@ impl Stepper<'_> {
             point.loss += value;
             add_parts(&mut point.parts, loss.parts);
         }
+        gradients.add(self.memory.gradients())?;
         Ok(gradients)
     }
 

@@ -51,14 +51,13 @@ impl Shape<'_> {
 }
 
 /// `softmax(q kᵀ / √head_dim) v` (Vaswani et al., 2017, eq. 1), the probabilities dropped out by a mask over their
-/// flat index; `[tokens, heads · head_dim]`.
+/// flat index; `out` is `[tokens, heads · head_dim]`.
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub fn forward(q: &[f32], k: &[f32], v: &[f32], shape: Shape<'_>, mask: Option<Mask>) -> Vec<f32> {
-    shape.check(&[q, k, v]);
-    let mut out = vec![0.0; q.len()];
-    let shared = Shared::new(&mut out);
+pub fn forward(q: &[f32], k: &[f32], v: &[f32], shape: Shape<'_>, mask: Option<Mask>, out: &mut [f32]) {
+    shape.check(&[q, k, v, out]);
+    let shared = Shared::new(out);
     for_each(shape, |isa, task, scratch| {
         let Scratch { a, b, c, d, e, .. } = scratch;
         probabilities_of(isa, q, k, task, a, b, c);
@@ -73,27 +72,21 @@ pub fn forward(q: &[f32], k: &[f32], v: &[f32], shape: Shape<'_>, mask: Option<M
         );
         scatter(e, task, &shared);
     });
-    out
 }
 
-/// The gradients of queries, keys and values.
-pub struct Gradients {
-    /// Of the queries.
-    pub q: Vec<f32>,
-    /// Of the keys.
-    pub k: Vec<f32>,
-    /// Of the values.
-    pub v: Vec<f32>,
-}
-
-/// The gradients of [`forward`]; the probabilities are computed again.
+/// The gradients of [`forward`] for queries, keys and values, into `out`; the probabilities are computed again.
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub fn backward(q: &[f32], k: &[f32], v: &[f32], gradient: &[f32], shape: Shape<'_>, mask: Option<Mask>) -> Gradients {
-    shape.check(&[q, k, v, gradient]);
-    let mut out = Gradients { q: vec![0.0; q.len()], k: vec![0.0; q.len()], v: vec![0.0; q.len()] };
-    let (of_q, of_k, of_v) = (Shared::new(&mut out.q), Shared::new(&mut out.k), Shared::new(&mut out.v));
+pub fn backward(
+    [q, k, v]: [&[f32]; 3],
+    gradient: &[f32],
+    shape: Shape<'_>,
+    mask: Option<Mask>,
+    [of_q, of_k, of_v]: [&mut [f32]; 3],
+) {
+    shape.check(&[q, k, v, gradient, of_q, of_k, of_v]);
+    let (of_q, of_k, of_v) = (Shared::new(of_q), Shared::new(of_k), Shared::new(of_v));
     for_each(shape, |isa, task, scratch| {
         let Scratch { a, b, c, d, e, f } = scratch;
         let (len, head_dim) = (task.len, task.head_dim);
@@ -116,7 +109,6 @@ pub fn backward(q: &[f32], k: &[f32], v: &[f32], gradient: &[f32], shape: Shape<
         let of_scores = if mask.is_some() { &*d } else { &*f };
         from_scores(isa, q, k, of_scores, task, (a, e), (&of_q, &of_k));
     });
-    out
 }
 
 /// The probabilities before dropout, `[Σ heads · len²]`.

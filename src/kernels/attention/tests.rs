@@ -5,6 +5,19 @@ use crate::kernels::reference::{self, assert_close, check_gradient, noise};
 
 const OFFSETS: [usize; 6] = [0, 1, 3, 3, 20, 37];
 
+fn attend(q: &[f32], k: &[f32], v: &[f32], shape: Shape<'_>, mask: Option<Mask>) -> Vec<f32> {
+    let mut out = vec![9.0; q.len()];
+    forward(q, k, v, shape, mask, &mut out);
+    out
+}
+
+fn gradients(inputs: [&[f32]; 3], gradient: &[f32], shape: Shape<'_>, mask: Option<Mask>) -> [Vec<f32>; 3] {
+    let mut out = [vec![9.0; gradient.len()], vec![9.0; gradient.len()], vec![9.0; gradient.len()]];
+    let [q, k, v] = &mut out;
+    backward(inputs, gradient, shape, mask, [q, k, v]);
+    out
+}
+
 fn shape(heads: usize, head_dim: usize) -> Shape<'static> {
     Shape { offsets: &OFFSETS, heads, head_dim }
 }
@@ -42,7 +55,7 @@ fn forward_agrees_with_plain_loops() {
         let [q, k, v] = [1, 2, 3].map(|seed| noise(37 * heads * head_dim, seed));
         for mask in [None, Some(Mask::new(0.2, 7, 1))] {
             let (p, out) = expected(&q, &k, &v, shape, mask);
-            assert_close(&forward(&q, &k, &v, shape, mask), &out, 2e-6);
+            assert_close(&attend(&q, &k, &v, shape, mask), &out, 2e-6);
             if mask.is_none() {
                 let found = probabilities(&q, &k, shape);
                 assert_close(&found, &p, 1e-6);
@@ -58,11 +71,11 @@ fn gradients_agree_with_differences() {
     let [q, k, v, gradient] = [1, 2, 3, 4].map(|seed| noise(37 * 12, seed));
     let dot = |x: &[f64], gradient: &[f32]| x.iter().zip(gradient).map(|(x, g)| x * f64::from(*g)).sum::<f64>();
     for mask in [None, Some(Mask::new(0.2, 7, 1))] {
-        let found = backward(&q, &k, &v, &gradient, shape, mask);
+        let [found_q, found_k, found_v] = gradients([&q, &k, &v], &gradient, shape, mask);
         let loss = |q: &[f32], k: &[f32], v: &[f32]| dot(&expected(q, k, v, shape, mask).1, &gradient);
-        check_gradient(&q, &found.q, 1e-4, |q| loss(q, &k, &v));
-        check_gradient(&k, &found.k, 1e-4, |k| loss(&q, k, &v));
-        check_gradient(&v, &found.v, 1e-4, |v| loss(&q, &k, v));
+        check_gradient(&q, &found_q, 1e-4, |q| loss(q, &k, &v));
+        check_gradient(&k, &found_k, 1e-4, |k| loss(&q, k, &v));
+        check_gradient(&v, &found_v, 1e-4, |v| loss(&q, &k, v));
     }
     let p = probabilities(&q, &k, shape);
     let of_p = noise(p.len(), 9);
@@ -72,9 +85,9 @@ fn gradients_agree_with_differences() {
     // The two steps together are the one fused step.
     let (of_p, of_v) = context_backward(&p, &v, &gradient, shape);
     let (of_q, of_k) = probabilities_backward(&q, &k, &p, &of_p, shape);
-    let fused = backward(&q, &k, &v, &gradient, shape, None);
+    let fused = gradients([&q, &k, &v], &gradient, shape, None);
     let wide = |x: &[f32]| x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
-    for (found, expected) in [(&of_q, &fused.q), (&of_k, &fused.k), (&of_v, &fused.v)] {
+    for (found, expected) in [&of_q, &of_k, &of_v].into_iter().zip(&fused) {
         assert_close(found, &wide(expected), 1e-6);
     }
 }
@@ -86,10 +99,7 @@ fn threads_do_not_change_a_bit() {
     let mask = Some(Mask::new(0.1, 3, 0));
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let gradients = backward(&q, &k, &v, &gradient, shape, mask);
-            (forward(&q, &k, &v, shape, mask), gradients.q, gradients.k, gradients.v)
-        })
+        pool.install(|| (attend(&q, &k, &v, shape, mask), gradients([&q, &k, &v], &gradient, shape, mask)))
     };
     assert_eq!(run(1), run(5));
 }

@@ -75,7 +75,7 @@ pub(super) fn load(dir: &Path, device: &Device) -> Result<Model, ModelError> {
         return Err(config.fault("there is a `quantization_config`, but no weight is int8"));
     }
     let device = device.clone();
-    Ok(Model { spec, head, config: Value::Object(object), params, int8, quantized, device, notes })
+    Ok(Model { spec, head, config: Value::Object(object), params, int8, quantized, device, notes, memory: None })
 }
 
 /// The head that the config names and the checkpoint has.

@@ -17,7 +17,7 @@ pub(in crate::model) struct Sequences {
 }
 
 impl Sequences {
-    fn shape(&self) -> kernel::Shape<'_> {
+    pub(super) fn shape(&self) -> kernel::Shape<'_> {
         kernel::Shape { offsets: &self.offsets, heads: self.heads, head_dim: self.head_dim }
     }
 }
@@ -193,7 +193,8 @@ impl CustomOp3 for Attend {
         v_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let [q, k, v] = [values(q, q_layout)?, values(k, k_layout)?, values(v, v_layout)?];
-        let out = kernel::forward(q, k, v, self.sequences.shape(), self.mask);
+        let mut out = vec![0.0; q.len()];
+        kernel::forward(q, k, v, self.sequences.shape(), self.mask, &mut out);
         Ok((CpuStorage::F32(out), q_layout.shape().clone()))
     }
 
@@ -206,8 +207,12 @@ impl CustomOp3 for Attend {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         with_values([q, k, v, gradient], |[q_values, k_values, v_values, gradient]| {
-            let found = kernel::backward(q_values, k_values, v_values, gradient, self.sequences.shape(), self.mask);
-            Ok((Some(tensor(found.q, q)?), Some(tensor(found.k, k)?), Some(tensor(found.v, v)?)))
+            let mut out = [q, k, v].map(|x| vec![0.0; x.elem_count()]);
+            let [of_q, of_k, of_v] = &mut out;
+            let shape = self.sequences.shape();
+            kernel::backward([q_values, k_values, v_values], gradient, shape, self.mask, [of_q, of_k, of_v]);
+            let [of_q, of_k, of_v] = out;
+            Ok((Some(tensor(of_q, q)?), Some(tensor(of_k, k)?), Some(tensor(of_v, v)?)))
         })
     }
 }

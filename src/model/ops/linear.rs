@@ -5,7 +5,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use super::{Route, tensor, values, with_values};
 use crate::kernels::{
     columns,
-    gemm::{Matrix, product},
+    gemm::{Matrix, Start, product},
 };
 
 /// `x wᵀ + b`.
@@ -38,7 +38,8 @@ impl CustomOp3 for Linear {
         let ((tokens, inputs), (outputs, _)) = (x_layout.shape().dims2()?, weight_layout.shape().dims2()?);
         let x = Matrix::new(values(x, x_layout)?, tokens, inputs);
         let weight = Matrix::new(values(weight, weight_layout)?, outputs, inputs);
-        let out = product(x, weight.transpose(), Some(values(bias, bias_layout)?));
+        let mut out = vec![0.0; tokens * outputs];
+        product(x, weight.transpose(), Start::Bias(values(bias, bias_layout)?), &mut out);
         Ok((CpuStorage::F32(out), (tokens, outputs).into()))
     }
 
@@ -54,11 +55,15 @@ impl CustomOp3 for Linear {
         with_values([x, weight, gradient], |[x_values, weight_values, gradient]| {
             let gradient_matrix = Matrix::new(gradient, tokens, outputs);
             // Whatever asks for no gradient gets none: a frozen layer costs no product.
-            let of_x =
-                x.track_op().then(|| product(gradient_matrix, Matrix::new(weight_values, outputs, inputs), None));
-            let of_weight = weight
-                .track_op()
-                .then(|| product(gradient_matrix.transpose(), Matrix::new(x_values, tokens, inputs), None));
+            let multiply = |like: &Tensor, a: Matrix<'_>, b: Matrix<'_>| {
+                like.track_op().then(|| {
+                    let mut out = vec![0.0; like.elem_count()];
+                    product(a, b, Start::Nothing, &mut out);
+                    out
+                })
+            };
+            let of_x = multiply(x, gradient_matrix, Matrix::new(weight_values, outputs, inputs));
+            let of_weight = multiply(weight, gradient_matrix.transpose(), Matrix::new(x_values, tokens, inputs));
             let of_bias = bias.track_op().then(|| {
                 let mut sums = vec![0.0; outputs];
                 columns::sum(gradient, &mut sums);

@@ -7,6 +7,7 @@ mod activation;
 mod attention;
 mod dropout;
 mod embedding;
+mod layers;
 mod linear;
 mod norm;
 
@@ -15,6 +16,7 @@ pub(super) use attention::{Sequences, attend, context, probabilities};
 use candle_core::{CpuStorage, Device, Layout, Result, Storage, Tensor, bail};
 pub(super) use dropout::{drop_out, drop_out_and_add};
 pub(super) use embedding::embed;
+pub(super) use layers::{Block, Masks, Module, layers};
 pub(super) use linear::linear;
 pub(super) use norm::layer_norm;
 

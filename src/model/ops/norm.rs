@@ -59,8 +59,9 @@ impl CustomOp3 for LayerNorm {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         with_values([x, scale, gradient], |[x_values, scale_values, gradient]| {
-            let found = norm::backward(x_values, scale_values, self.eps, gradient);
-            Ok((Some(tensor(found.x, x)?), Some(tensor(found.scale, scale)?), Some(tensor(found.shift, shift)?)))
+            let mut of_x = vec![0.0; x_values.len()];
+            let [of_scale, of_shift] = norm::backward(x_values, scale_values, self.eps, gradient, &mut of_x);
+            Ok((Some(tensor(of_x, x)?), Some(tensor(of_scale, scale)?), Some(tensor(of_shift, shift)?)))
         })
     }
 }
