@@ -13,6 +13,8 @@ pub mod columns;
 pub mod dropout;
 pub mod embedding;
 pub mod flash;
+#[cfg(target_arch = "x86_64")]
+mod gelu;
 pub mod gemm;
 pub mod isa;
 pub mod linear;

@@ -29,6 +29,8 @@ pub(super) unsafe trait Kernel {
     const HEIGHT: usize;
     /// Whether a fused multiply-add is one instruction.
     const FUSED: bool;
+    /// Whether it has all of AVX-512 that [`super::isa::Isa::Avx512`] stands for.
+    const IS_AVX512: bool = false;
 
     /// A tile of `rows ≤ HEIGHT` rows and `columns ≤ WIDTH` columns, a multiple of [`Self::VECTOR`].
     ///
@@ -184,6 +186,7 @@ mod x86 {
         const WIDTH: usize = 48;
         const HEIGHT: usize = 8;
         const FUSED: bool = true;
+        const IS_AVX512: bool = true;
 
         #[inline(always)]
         unsafe fn tile(operands: Operands<'_>, rows: usize, columns: usize, out: &mut [f32], out_stride: usize) {

@@ -1,6 +1,9 @@
 //! f32 weights in panels of as many outputs as a tile has columns.
 
-use super::{After, after};
+use super::{
+    After,
+    after::{self, Compiled},
+};
 use crate::kernels::{
     aligned::{Aligned, OnLine},
     isa::Isa,
@@ -47,6 +50,11 @@ fn forward<K: Kernel>(panels: &Panels, x: &[f32], bias: &[f32], after: After, ou
     assert!(panels.width == K::WIDTH, "weights are packed for the instruction set that they are used with");
     let rows = out.len() / outputs.max(1);
     let block = (BLOCK / inputs.max(1) / K::HEIGHT * K::HEIGHT).clamp(2 * K::HEIGHT, 32 * K::HEIGHT);
+    let compiled = match (K::IS_AVX512, K::FUSED) {
+        (true, _) => Compiled::Avx512,
+        (false, true) => Compiled::Fused,
+        (false, false) => Compiled::Plain,
+    };
     let mut sums = OnLine([0.0; MAX_HEIGHT * MAX_WIDTH]);
     let sums = &mut sums.0;
     for first in (0..rows).step_by(block) {
@@ -68,7 +76,7 @@ fn forward<K: Kernel>(panels: &Panels, x: &[f32], bias: &[f32], after: After, ou
                     for (y, &bias) in y.iter_mut().zip(bias) {
                         *y += bias;
                     }
-                    after::write(K::FUSED, y, after, out);
+                    after::write(compiled, y, after, out);
                 }
                 row += height;
             }

@@ -8,7 +8,10 @@ mod pairs;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 
-use super::{After, after};
+use super::{
+    After,
+    after::{self, Compiled},
+};
 use crate::kernels::{
     aligned::OnLine,
     isa::{Isa, multiversion},
@@ -159,7 +162,7 @@ struct Dequantized<'a> {
 impl Dequantized<'_> {
     /// Writes the columns `first..first + sums.len()` of a row, at most [`PART`].
     #[inline(always)]
-    fn write(&self, fused: bool, sums: &[i32], first: usize, scale: f32, out: &mut [f32]) {
+    fn write(&self, compiled: Compiled, sums: &[i32], first: usize, scale: f32, out: &mut [f32]) {
         let mut y = OnLine([0.0; PART]);
         let y = &mut y.0;
         let (scales, bias) = (&self.scales[first..][..sums.len()], &self.bias[first..][..sums.len()]);
@@ -171,12 +174,17 @@ impl Dequantized<'_> {
             <&mut [f32; PART]>::try_from(&mut *out),
         ) {
             dequantize(sums, scale, scales, bias, y);
-            return after::write(fused, y, self.after, out);
+            return after::write(compiled, y, self.after, out);
         }
         let y = &mut y[..sums.len()];
         dequantize(sums, scale, scales, bias, y);
-        after::write(fused, y, self.after, out);
+        after::write(compiled, y, self.after, out);
     }
+}
+
+#[inline(always)]
+fn compiled<const FUSED: bool>() -> Compiled {
+    if FUSED { Compiled::Fused } else { Compiled::Plain }
 }
 
 #[inline(always)]
@@ -237,7 +245,7 @@ fn finish_body<const FUSED: bool>(sums: &[i32], rows: &[f32], dequantized: Dequa
     let outputs = dequantized.bias.len().max(1);
     for ((sums, out), &scale) in sums.chunks_exact(outputs).zip(out.chunks_exact_mut(outputs)).zip(rows) {
         for (p, (sums, out)) in sums.chunks(PART).zip(out.chunks_mut(PART)).enumerate() {
-            dequantized.write(FUSED, sums, p * PART, scale, out);
+            dequantized.write(compiled::<FUSED>(), sums, p * PART, scale, out);
         }
     }
 }
@@ -265,7 +273,7 @@ fn pairs_body<const FUSED: bool>(
                 for (line, sums) in sums.iter().take(height).enumerate() {
                     let row = row + line;
                     let out = &mut out[row * outputs + column..][..columns];
-                    dequantized.write(FUSED, &sums[..columns], column, rows[row], out);
+                    dequantized.write(compiled::<FUSED>(), &sums[..columns], column, rows[row], out);
                 }
                 row += height;
             }

@@ -4,7 +4,7 @@ use std::arch::x86_64::{
     __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_storeu_si512, _mm512_sub_epi32,
 };
 
-use super::{Dequantized, ZERO};
+use super::{Compiled, Dequantized, ZERO};
 use crate::kernels::{
     aligned::{Aligned, OnLine},
     isa::Isa,
@@ -76,7 +76,7 @@ fn forward(panels: &Panels, x: &[u8], scales: &[f32], dequantized: Dequantized<'
                 tile(&x[row * stride..(row + height) * stride], stride, height, panel, offsets, sums);
                 for (line, sums) in sums.chunks_exact(WIDTH).take(height).enumerate() {
                     let out = &mut out[(row + line) * outputs + p * WIDTH..][..columns];
-                    dequantized.write(true, &sums[..columns], p * WIDTH, scales[row + line], out);
+                    dequantized.write(Compiled::Avx512, &sums[..columns], p * WIDTH, scales[row + line], out);
                 }
                 row += height;
             }
