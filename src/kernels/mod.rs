@@ -9,12 +9,12 @@
 pub mod activation;
 mod aligned;
 pub mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 pub mod columns;
 pub mod dropout;
 pub mod embedding;
 pub mod flash;
-#[cfg(target_arch = "x86_64")]
-mod gelu;
 pub mod gemm;
 pub mod isa;
 pub mod linear;

@@ -34,7 +34,13 @@ pub fn forward(x: &[f32], scale: &[f32], shift: &[f32], eps: f32, out: &mut [f32
 pub fn in_place(x: &mut [f32], scale: &[f32], shift: &[f32], eps: f32) {
     let width = scale.len();
     assert!(width > 0 && shift.len() == width && x.len().is_multiple_of(width), "whole rows are normalised");
-    rows_in_place(Isa::detect(), x, scale, shift, eps);
+    let isa = Isa::detect();
+    #[cfg(target_arch = "x86_64")]
+    if isa >= Isa::Avx512 && width.is_multiple_of(16) {
+        // SAFETY: `Isa::detect` gives `Avx512` only where the processor has it.
+        return unsafe { super::avx512::norm_in_place(x, scale, shift, eps) };
+    }
+    rows_in_place(isa, x, scale, shift, eps);
 }
 
 /// The gradients, from the input and the gradient of the output: that of the input into `of_x`, those of scale and shift

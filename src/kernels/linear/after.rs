@@ -44,7 +44,7 @@ fn activate(compiled: Compiled, function: Function, y: &mut [f32]) {
         #[cfg(target_arch = "x86_64")]
         (Compiled::Avx512, Function::Gelu) => {
             // SAFETY: the caller was compiled for AVX-512, and runs where the processor has it.
-            let rest = unsafe { crate::kernels::gelu::avx512_in_place(y) };
+            let rest = unsafe { crate::kernels::avx512::gelu_in_place(y) };
             activation::in_place::<true>(function, rest);
         }
         (Compiled::Plain, _) => activation::in_place::<false>(function, y),

@@ -10,7 +10,7 @@ use super::{Dequantized, ZERO};
 use crate::kernels::{
     activation::{self, Function},
     aligned::Aligned,
-    gelu,
+    avx512::gelu,
     isa::Isa,
 };
 
@@ -154,7 +154,7 @@ impl Tile<'_> {
                 let mut y = _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(lanes[v]), scale), bias);
                 match after.activation {
                     None => {}
-                    Some(Function::Gelu) => y = gelu::avx512(y),
+                    Some(Function::Gelu) => y = gelu(y),
                     Some(function) => y = other(function, y),
                 }
                 let out = &mut out[row * outputs + first..][..count];
@@ -188,8 +188,7 @@ impl Tile<'_> {
         let quads = self.panel.as_chunks::<{ QUAD * WIDTH }>().0;
         assert!(self.x.len() >= (ROWS - 1) * self.stride + quads.len() * QUAD, "a row has a word for each step");
         for ((quad, weights), line) in quads.iter().enumerate().zip(lines) {
-            // SAFETY: asking for memory changes nothing, and the line is there.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr()) };
+            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr());
             let weights = [load(weights.as_ptr()), load(weights[64..].as_ptr()), load(weights[128..].as_ptr())];
             for (row, lanes) in lanes.iter_mut().enumerate() {
                 // SAFETY: the words of all steps of the last row were found to be there.

@@ -3,9 +3,10 @@
 
 use std::arch::x86_64::{
     __m512, _mm512_abs_ps, _mm512_cvttps_epi32, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_min_ps,
-    _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_reduce_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
-    _mm512_sub_ps,
+    _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_reduce_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps,
 };
+
+use super::{LANES, load, store};
 
 /// Intervals a unit: 32 of them end at 5.75, from where on `x Φ(−x)` is below 3·10⁻⁸.
 const PER_UNIT: f32 = 32.0 / 5.75;
@@ -17,7 +18,7 @@ const LAST: f32 = 31.999_998;
 /// `x Φ(x) = max(0, x) − |x| Φ(−|x|)`, and the second term is a polynomial of degree 3 in each interval.
 #[target_feature(enable = "avx512f,avx512dq")]
 #[inline]
-pub(super) fn avx512(x: __m512) -> __m512 {
+pub(in crate::kernels) fn gelu(x: __m512) -> __m512 {
     // Where one operand is no number the instruction gives the second.
     let place = _mm512_min_ps(_mm512_set1_ps(LAST), _mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(PER_UNIT)));
     let interval = _mm512_cvttps_epi32(place);
@@ -38,13 +39,10 @@ pub(super) fn avx512(x: __m512) -> __m512 {
 
 /// `y[i] = y[i] Φ(y[i])`; what is no whole register stays as it is and is returned.
 #[target_feature(enable = "avx512f,avx512dq")]
-pub(super) fn avx512_in_place(y: &mut [f32]) -> &mut [f32] {
-    let (lines, rest) = y.as_chunks_mut::<16>();
+pub(in crate::kernels) fn gelu_in_place(y: &mut [f32]) -> &mut [f32] {
+    let (lines, rest) = y.as_chunks_mut::<LANES>();
     for line in lines {
-        // SAFETY: a line is sixteen numbers; loads need no alignment.
-        let x = unsafe { _mm512_loadu_ps(line.as_ptr()) };
-        // SAFETY: as above, for stores.
-        unsafe { _mm512_storeu_ps(line.as_mut_ptr(), avx512(x)) };
+        store(line, gelu(load(line)));
     }
     rest
 }
@@ -72,14 +70,14 @@ mod tests {
         let x: Vec<f32> = (-9000..9000).map(|i| i as f32 / 1000.0).chain([f32::INFINITY, 1e30, -1e30, -0.0]).collect();
         let mut y = x.clone();
         // SAFETY: the processor has it.
-        let rest = unsafe { avx512_in_place(&mut y) }.len();
+        let rest = unsafe { gelu_in_place(&mut y) }.len();
         for (x, y) in x.iter().zip(&y).take(x.len() - rest) {
             let expected = reference::activation(Function::Gelu, f64::from(*x));
             assert!((f64::from(*y) - expected).abs() <= 8e-7 || *y as f64 == expected, "{x}: {y}, not {expected}");
         }
         let mut odd = [f32::NAN; 17];
         // SAFETY: as above.
-        assert_eq!(unsafe { avx512_in_place(&mut odd) }.len(), 1);
+        assert_eq!(unsafe { gelu_in_place(&mut odd) }.len(), 1);
         assert!(odd[0].is_nan());
     }
 }
