@@ -21,7 +21,7 @@ pub(super) struct Queries {
 }
 
 /// The keys of a block that a query sees, by their places in the block.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 struct Sight {
     keys: Range<usize>,
     /// Keys among these that it does not see.
@@ -53,6 +53,9 @@ pub(super) fn attend<K: Kernel>(job: Job<'_>, queries: Queries, base: usize, scr
         sums,
         scores: OnLine([0.0; MAX_HEIGHT * KEYS]),
     };
+    for row in queries.first + queries.count..queries.first + 2 * queries.count {
+        job.queries.prefetch(row, queries.head, dim);
+    }
     let globals = job.window.globals;
     for block in (0..globals.len()).step_by(KEYS) {
         let part = &globals[block..globals.len().min(block + KEYS)];
@@ -101,7 +104,8 @@ fn block_of_keys<K: Kernel>(
         let height = K::HEIGHT.min(queries.count - first);
         // What a query sees moves on with it, so all that a tile of them sees lies between the first and the last.
         let query = queries.first + first;
-        let seen = sight(query).keys.start..sight(query + height - 1).keys.end;
+        let (top, bottom) = (sight(query), sight(query + height - 1));
+        let (seen, even) = (top.keys.start..bottom.keys.end, top == bottom && top.hole.is_empty());
         if seen.is_empty() {
             continue;
         }
@@ -117,22 +121,24 @@ fn block_of_keys<K: Kernel>(
             key += columns;
         }
         for (line, scores) in scores.chunks_exact_mut(KEYS).take(height).enumerate() {
-            let Sight { keys, hole } = sight(query + line);
-            if keys.len() == hole.len() {
-                scores[seen.clone()].fill(0.0);
-                continue;
-            }
             let at = first + line;
-            let begun = running.totals[at] > 0.0;
-            if !hole.is_empty() {
+            let (greatest, total) = (&mut running.greatest[at], &mut running.totals[at]);
+            let begun = *total > 0.0;
+            let shrink = if even {
+                soften(K::FUSED, scores, &seen, greatest, total)
+            } else {
+                let Sight { keys, hole } = sight(query + line);
+                if keys.len() == hole.len() {
+                    scores[seen.clone()].fill(0.0);
+                    continue;
+                }
                 scores[hole.clone()].fill(f32::MIN);
-            }
-            let shrink = soften(K::FUSED, scores, &keys, &mut running.greatest[at], &mut running.totals[at]);
-            if keys != seen || !hole.is_empty() {
+                let shrink = soften(K::FUSED, scores, &keys, greatest, total);
                 scores[seen.start..keys.start].fill(0.0);
                 scores[hole].fill(0.0);
                 scores[keys.end..seen.end].fill(0.0);
-            }
+                shrink
+            };
             if begun {
                 for sum in &mut running.sums[at * padded..][..padded] {
                     *sum *= shrink;

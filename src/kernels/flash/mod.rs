@@ -10,6 +10,8 @@ mod panels;
 #[cfg(test)]
 mod tests;
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::ops::Range;
 
 use self::panels::Panels;
@@ -76,6 +78,17 @@ impl<'a> Rows<'a> {
     #[inline(always)]
     fn of_head(self, row: usize, head: usize, dim: usize) -> &'a [f32] {
         &self.numbers[row * self.stride + head * dim..][..dim]
+    }
+
+    /// Asks for what a row has for a head to be brought near, if there is such a row: rows lie in pages of their own, and
+    /// no processor guesses the next.
+    #[inline(always)]
+    fn prefetch(self, row: usize, head: usize, dim: usize) {
+        #[cfg(target_arch = "x86_64")]
+        for line in self.numbers.get(row * self.stride + head * dim..).unwrap_or(&[]).chunks(16).take(dim.div_ceil(16)) {
+            // SAFETY: every x86-64 processor has the instruction; it reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+        }
     }
 }
 
