@@ -85,7 +85,8 @@ impl<'a> Rows<'a> {
     #[inline(always)]
     fn prefetch(self, row: usize, head: usize, dim: usize) {
         #[cfg(target_arch = "x86_64")]
-        for line in self.numbers.get(row * self.stride + head * dim..).unwrap_or(&[]).chunks(16).take(dim.div_ceil(16)) {
+        for line in self.numbers.get(row * self.stride + head * dim..).unwrap_or(&[]).chunks(16).take(dim.div_ceil(16))
+        {
             // SAFETY: every x86-64 processor has the instruction; it reads nothing.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
         }

@@ -4,7 +4,12 @@ use super::*;
 use crate::kernels::reference::{assert_close, noise};
 
 /// Attention where `sees(query, key)` says who sees what; `parts` are queries, keys and values.
-fn expected(parts: [Rows<'_>; 3], shape: (usize, usize), heads: Heads, sees: impl Fn(usize, usize) -> bool) -> Vec<f64> {
+fn expected(
+    parts: [Rows<'_>; 3],
+    shape: (usize, usize),
+    heads: Heads,
+    sees: impl Fn(usize, usize) -> bool,
+) -> Vec<f64> {
     let ((rows, len), width) = (shape, heads.count * heads.dim);
     let at = |part: usize, row: usize, head: usize, i: usize| f64::from(parts[part].of_head(row, head, heads.dim)[i]);
     let mut out = vec![0.0; rows * width];
