@@ -1,0 +1,215 @@
+//! Attention for answering: scores, softmax and weighted values in blocks that stay in the caches, nothing of the size of
+//! `len²` kept (Dao et al., 2022, `FlashAttention`, algorithm 1; the running softmax of Milakov and Gimelshein, 2018).
+//!
+//! A query sees a window of keys, which may be all of them, and keys that every query sees. Blocks of keys outside the
+//! windows of a block of queries are passed over. All of it runs on the calling thread; whoever has several cuts the
+//! queries. A query's result does not depend on the cut.
+
+mod blocks;
+mod panels;
+#[cfg(test)]
+mod tests;
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+use std::ops::Range;
+
+use self::panels::Panels;
+use super::{
+    isa::Isa,
+    tile::{Kernel, with_kernel},
+};
+
+/// Keys of a block: a multiple of the width of every tile. Blocks begin at multiples of it, wherever the queries do.
+const KEYS: usize = 192;
+/// Queries that share a block of keys while it is in the first cache.
+const QUERIES: usize = 64;
+
+/// How rows are cut into heads.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads {
+    /// How many.
+    pub count: usize,
+    /// The width of each.
+    pub dim: usize,
+}
+
+/// Which keys a query sees where it does not see all: those near it, and some that every query sees, each counted once
+/// (Beltagy et al., 2020, `Longformer`, section 3.1).
+#[derive(Clone, Copy, Debug)]
+pub struct Window<'a> {
+    /// How far a query sees each way; half of what Hugging Face calls `attention_window`.
+    pub reach: usize,
+    /// The places of the keys that every query sees, ascending, each once.
+    pub globals: &'a [usize],
+}
+
+impl Window<'_> {
+    /// Everything is near.
+    const ALL: Self = Self { reach: usize::MAX, globals: &[] };
+
+    /// The keys near a query.
+    #[inline(always)]
+    fn near(self, query: usize, len: usize) -> Range<usize> {
+        query.saturating_sub(self.reach)..query.saturating_add(self.reach).saturating_add(1).min(len)
+    }
+}
+
+/// Memory that is kept from call to call.
+#[derive(Default)]
+pub struct Scratch {
+    /// Of a head, the keys that are near some query.
+    near: Panels,
+    /// Of a head, the keys that every query sees.
+    globals: Panels,
+    /// Weighted sums of values, as the values are laid out.
+    sums: Vec<f32>,
+}
+
+/// A matrix whose rows stand some numbers apart.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    numbers: &'a [f32],
+    stride: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// What a row has for a head.
+    #[inline(always)]
+    fn of_head(self, row: usize, head: usize, dim: usize) -> &'a [f32] {
+        &self.numbers[row * self.stride + head * dim..][..dim]
+    }
+
+    /// Asks for what a row has for a head to be brought near, if there is such a row: rows lie in pages of their own, and
+    /// no processor guesses the next.
+    #[inline(always)]
+    fn prefetch(self, row: usize, head: usize, dim: usize) {
+        #[cfg(target_arch = "x86_64")]
+        for line in self.numbers.get(row * self.stride + head * dim..).unwrap_or(&[]).chunks(16).take(dim.div_ceil(16))
+        {
+            // SAFETY: every x86-64 processor has the instruction; it reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+        }
+    }
+}
+
+/// What one call works on.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    queries: Rows<'a>,
+    keys: Rows<'a>,
+    values: Rows<'a>,
+    /// How many keys there are.
+    len: usize,
+    /// The row of the first query.
+    first: usize,
+    heads: Heads,
+    window: Window<'a>,
+}
+
+/// `softmax(q kᵀ / √dim) v` of the queries `rows` of one sequence over all of its keys (Vaswani et al., 2017, eq. 1).
+///
+/// `qkv` is `[len, 3 · heads · dim]`: queries, keys and values side by side. `out` is `[rows, heads · dim]`.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn forward(qkv: &[f32], heads: Heads, rows: Range<usize>, scratch: &mut Scratch, out: &mut [f32]) {
+    windowed_on(Isa::detect(), qkv, heads, Window::ALL, rows, scratch, out);
+}
+
+/// As [`forward`], over the keys that a window lets each query see: one softmax over those near it and those that every
+/// query sees. Time and memory grow with the rows and the reach, not with the length (Beltagy et al., 2020, section 3.1).
+///
+/// Queries that are themselves global are treated as all others; [`cross`] gives what they see of the whole sequence, and
+/// whoever wants that puts it over the rows of `out`. Values are finite: one that is not may reach neighbours of the
+/// queries that see it.
+///
+/// # Panics
+/// When the shapes do not fit, or global places do not ascend or lie outside the sequence.
+pub fn windowed(
+    qkv: &[f32],
+    heads: Heads,
+    window: Window<'_>,
+    rows: Range<usize>,
+    scratch: &mut Scratch,
+    out: &mut [f32],
+) {
+    windowed_on(Isa::detect(), qkv, heads, window, rows, scratch, out);
+}
+
+/// As [`forward`], with queries of their own: the global ones of `Longformer`, whose queries, keys and values come from a
+/// second set of projections (Beltagy et al., 2020, section 3.1).
+///
+/// `queries` is `[rows, heads · dim]`; `kv` is `[len, 2 · heads · dim]`, keys and values side by side; `out` is as the
+/// queries are.
+///
+/// # Panics
+/// When the shapes do not fit, or there are queries and no keys.
+pub fn cross(queries: &[f32], kv: &[f32], heads: Heads, scratch: &mut Scratch, out: &mut [f32]) {
+    cross_on(Isa::detect(), queries, kv, heads, scratch, out);
+}
+
+fn windowed_on(
+    isa: Isa,
+    qkv: &[f32],
+    heads: Heads,
+    window: Window<'_>,
+    rows: Range<usize>,
+    scratch: &mut Scratch,
+    out: &mut [f32],
+) {
+    let width = heads.count * heads.dim;
+    let len = qkv.len().checked_div(3 * width).unwrap_or(0);
+    assert!(qkv.len() == len * 3 * width && out.len() == rows.len() * width, "queries, keys and values stand together");
+    assert!(rows.end <= len || rows.is_empty(), "queries are rows of the sequence");
+    assert!(
+        window.globals.is_sorted_by(|a, b| a < b) && window.globals.last().is_none_or(|last| *last < len),
+        "global places ascend within the sequence"
+    );
+    if out.is_empty() {
+        return;
+    }
+    let part = |at: usize| Rows { numbers: &qkv[at * width..], stride: 3 * width };
+    let job = Job { queries: part(0), keys: part(1), values: part(2), len, first: rows.start, heads, window };
+    run(isa, job, scratch, out);
+}
+
+fn cross_on(isa: Isa, queries: &[f32], kv: &[f32], heads: Heads, scratch: &mut Scratch, out: &mut [f32]) {
+    let width = heads.count * heads.dim;
+    let len = kv.len().checked_div(2 * width).unwrap_or(0);
+    assert!(kv.len() == len * 2 * width, "keys and values stand together");
+    assert!(queries.len() == out.len() && queries.len().is_multiple_of(width.max(1)), "an output for every query");
+    if out.is_empty() {
+        return;
+    }
+    assert!(len > 0, "queries have keys to see");
+    let part = |at: usize| Rows { numbers: &kv[at * width..], stride: 2 * width };
+    let queries = Rows { numbers: queries, stride: width };
+    let job = Job { queries, keys: part(0), values: part(1), len, first: 0, heads, window: Window::ALL };
+    run(isa, job, scratch, out);
+}
+
+fn run(isa: Isa, job: Job<'_>, scratch: &mut Scratch, out: &mut [f32]) {
+    with_kernel!(isa, attend(job: Job<'_>, scratch: &mut Scratch, out: &mut [f32]));
+}
+
+#[inline(always)]
+fn attend<K: Kernel>(job: Job<'_>, scratch: &mut Scratch, out: &mut [f32]) {
+    let width = job.heads.count * job.heads.dim;
+    let padded = job.heads.dim.next_multiple_of(K::VECTOR);
+    let last = job.first + out.len() / width - 1;
+    let near = job.window.near(job.first, job.len).start..job.window.near(last, job.len).end;
+    // The block that the nearest keys lie in begins where it would for every other cut of the queries.
+    let base = near.start / KEYS * KEYS;
+    if scratch.sums.len() < QUERIES * padded {
+        scratch.sums.resize(QUERIES * padded, 0.0);
+    }
+    for head in 0..job.heads.count {
+        scratch.near.pack::<K>(job, head, near.start - base..near.end - base, |key| base + key);
+        scratch.globals.pack::<K>(job, head, 0..job.window.globals.len(), |key| job.window.globals[key]);
+        for (block, out) in out.chunks_mut(QUERIES * width).enumerate() {
+            let queries = blocks::Queries { first: job.first + block * QUERIES, count: out.len() / width, head };
+            blocks::attend::<K>(job, queries, base, scratch, out);
+        }
+    }
+}
