@@ -108,7 +108,7 @@ def lmpipe(folder, n_rows):
     with open(recipe, "w") as file:
         file.write(f"""lmpipe: 1
 name: rows
-devices: {{cpu: {{device: cpu, threads: {arguments.threads}, exclusive: true}}}}
+devices: {{serving: {{device: cpu, threads: {arguments.threads}, exclusive: true}}}}
 inputs:
   f32: {{model: {quoted["model"]}}}
   data: {{dataset: {quoted["data"]}, text: {arguments.text}, label: {arguments.label}, split: split}}
@@ -117,7 +117,7 @@ stages:
   bench:
     uses: bench
     in: {{models: [f32, int8], data: data}}
-    device: cpu
+    device: serving
     with: {{length: [16], rounds: 3, memory: false, throughput_rows: {n_rows}, throughput_batch: {BATCH}, max_length: {arguments.max_length}}}
 """)
     options = ["--store", os.path.join(store, "store"), "--reports", os.path.join(store, "reports"), "--quiet"]
