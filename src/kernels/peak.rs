@@ -1,6 +1,6 @@
 //! What the processor can do at most: loops on registers alone, which benchmarks measure kernels against.
 
-use std::{hint::black_box, time::Instant};
+use std::time::Instant;
 
 use super::isa::Isa;
 
@@ -57,8 +57,9 @@ mod x86 {
         _mm256_add_epi32, _mm256_fmadd_ps, _mm256_madd_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm512_dpbusd_epi32,
         _mm512_fmadd_ps, _mm512_set1_epi32, _mm512_set1_ps,
     };
+    use std::hint::black_box;
 
-    use super::{ROUNDS, black_box};
+    use super::ROUNDS;
 
     /// Enough chains to hide an instruction's latency; what they give is looked at, so that the loop stays.
     macro_rules! chains {
