@@ -20,6 +20,7 @@ pub mod isa;
 pub mod linear;
 mod math;
 pub mod norm;
+pub mod peak;
 pub mod quantize;
 mod shared;
 mod tile;

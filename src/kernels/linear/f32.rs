@@ -7,7 +7,7 @@ use super::{
 use crate::kernels::{
     aligned::{Aligned, OnLine},
     isa::Isa,
-    tile::{Avx2, Avx512, Kernel, MAX_HEIGHT, MAX_WIDTH, Operands, Portable, with_kernel},
+    tile::{self, Kernel, MAX_HEIGHT, MAX_WIDTH, Operands, with_kernel},
 };
 
 /// Numbers of a block of rows: with a panel, they stay in the second cache while all panels pass.
@@ -24,9 +24,13 @@ pub(super) struct Panels {
 impl Panels {
     pub(super) fn new(isa: Isa, weights: &[f32], outputs: usize, inputs: usize) -> Self {
         let width = match isa {
-            Isa::Generic => Portable::WIDTH,
-            Isa::Avx2 => Avx2::WIDTH,
-            Isa::Avx512 => Avx512::WIDTH,
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => tile::Neon::WIDTH,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => tile::Avx2::WIDTH,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => tile::Avx512::WIDTH,
+            _ => tile::Portable::WIDTH,
         };
         let mut values = Aligned::zeros(outputs.div_ceil(width) * inputs * width);
         for (output, row) in weights.chunks_exact(inputs.max(1)).take(outputs).enumerate() {

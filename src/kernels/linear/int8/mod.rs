@@ -76,7 +76,7 @@ pub(super) fn kernel_name() -> &'static str {
     match (which(Isa::detect()), Isa::detect()) {
         (Which::Vnni, _) => "int8 dot product, avx512-vnni",
         (Which::Dot, _) => "int8 dot product",
-        (Which::Pairs, Isa::Generic) => "int16 pairs, portable",
+        (Which::Pairs, Isa::Generic | Isa::Neon) => "int16 pairs, portable",
         (Which::Pairs, _) => "int16 pairs, avx2",
     }
 }
