@@ -1,6 +1,6 @@
 """Latency beside the peers: lmpipe, ONNX Runtime and PyTorch on the same model, in interleaved rounds.
 
-    pip install torch transformers onnx onnxruntime
+    pip install -r benches/peers/requirements.txt
     cargo build --release
     python benches/peers/latency.py target/release/lmpipe MODEL_DIR [--threads 1] [--rounds 7] [--json FILE]
 

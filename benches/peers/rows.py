@@ -1,6 +1,6 @@
 """Real rows beside the peers: every row of a test split through a classifier, in milliseconds a row.
 
-    pip install torch transformers onnx onnxruntime pyarrow
+    pip install -r benches/peers/requirements.txt
     cargo build --release
     python benches/peers/rows.py target/release/lmpipe MODEL_DIR datasets/movie-reviews.parquet [--max-length 128] [--threads 1]
 
