@@ -181,7 +181,9 @@ mod tests {
             assert!(memory.gradients().is_empty());
             for _ in 0..3 {
                 let add = |values: &mut [f32], is_first: bool| {
-                    values.iter_mut().for_each(|x| *x = if is_first { step as f32 } else { *x + 1.0 });
+                    for x in values {
+                        *x = if is_first { step as f32 } else { *x + 1.0 };
+                    }
                 };
                 memory.write("w", &like, add).unwrap();
             }
