@@ -209,6 +209,15 @@ fn models_are_measured_side_by_side() {
     let json = test.run(&[&args[..], &["--format", "json", "--no-memory"]].concat()).success().json();
     let names: Vec<_> = json["metrics"].as_array().unwrap().iter().map(|metric| &metric["name"]).collect();
     assert!(names.iter().any(|name| *name == "tiny-classifier.latency.b1_l8.p50_ms"), "{names:?}");
+    test.write("rows.csv", "said\nfirst row\nsecond\nthird row\n");
+    let rows = ["--data", "rows.csv", "--text", "said", "--max-length", "8", "--rows-batch", "2", "--no-memory"];
+    test.run(&[&args[..], &rows, &["--baseline", &model]].concat()).success().gives(&["a real row", "the baseline"]);
+    let json = test.run(&[&args[..], &rows, &["--format", "json"]].concat()).success().json();
+    let metrics = json["metrics"].as_array().unwrap();
+    let time = metrics.iter().find(|metric| metric["name"] == "tiny-classifier.rows.ms_per_row").unwrap();
+    assert!(time["value"].as_f64().unwrap() > 0.0 && time["interval"].is_array(), "{time}");
+    test.run(&[&args[..], &["--data", "none.csv"]].concat()).exits(2).tells(&["there is no file `none.csv`"]);
+    test.run(&[&args[..], &["--data", "rows.csv"]].concat()).exits(1).tells(&["`text`"]);
     test.run(&["bench"]).exits(2);
     test.run(&["bench", "nothing"]).exits(2).tells(&["there is no folder `nothing`", "hint:"]);
     test.run(&["bench", &model, "--length", "100000"]).exits(1).tells(&["positions"]);
