@@ -209,18 +209,39 @@ fn models_are_measured_side_by_side() {
     let json = test.run(&[&args[..], &["--format", "json", "--no-memory"]].concat()).success().json();
     let names: Vec<_> = json["metrics"].as_array().unwrap().iter().map(|metric| &metric["name"]).collect();
     assert!(names.iter().any(|name| *name == "tiny-classifier.latency.b1_l8.p50_ms"), "{names:?}");
-    test.write("rows.csv", "said\nfirst row\nsecond\nthird row\n");
-    let rows = ["--data", "rows.csv", "--text", "said", "--max-length", "8", "--rows-batch", "2", "--no-memory"];
-    test.run(&[&args[..], &rows, &["--baseline", &model]].concat()).success().gives(&["a real row", "the baseline"]);
-    let json = test.run(&[&args[..], &rows, &["--format", "json"]].concat()).success().json();
-    let metrics = json["metrics"].as_array().unwrap();
-    let time = metrics.iter().find(|metric| metric["name"] == "tiny-classifier.rows.ms_per_row").unwrap();
-    assert!(time["value"].as_f64().unwrap() > 0.0 && time["interval"].is_array(), "{time}");
-    test.run(&[&args[..], &["--data", "none.csv"]].concat()).exits(2).tells(&["there is no file `none.csv`"]);
-    test.run(&[&args[..], &["--data", "rows.csv"]].concat()).exits(1).tells(&["`text`"]);
     test.run(&["bench"]).exits(2);
     test.run(&["bench", "nothing"]).exits(2).tells(&["there is no folder `nothing`", "hint:"]);
     test.run(&["bench", &model, "--length", "100000"]).exits(1).tells(&["positions"]);
+}
+
+#[test]
+fn models_are_measured_on_real_rows() {
+    let test = LmpipeTest::new();
+    // The tiny models have no words of their own.
+    let words: String = (5..83).map(|word| format!("w{word}\n")).collect();
+    for (name, tiny) in [("own", "tiny-classifier"), ("plain", "tiny-encoder")] {
+        test.write(&format!("{name}/vocab.txt"), &format!("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n{words}"));
+        for file in ["config.json", "model.safetensors"] {
+            std::fs::copy(root().join("tests/data/models").join(tiny).join(file), test.path(name).join(file)).unwrap();
+        }
+    }
+    test.write("rows.csv", "said,split\nw5 w6,train\nw7,test\nw9 w8 w7,test\n");
+    let bench =
+        |more: &[&str]| test.run(&[&["bench", "own", "--length", "4", "--rounds", "3", "--no-memory"], more].concat());
+    let rows =
+        ["--data", "rows.csv", "--text", "said", "--max-length", "8", "--rows-batch", "2", "--baseline", "plain"];
+    bench(&rows).success().gives(&["a real row", "against the baseline"]);
+    let json = bench(&[&rows[..], &["--format", "json"]].concat()).success().json();
+    assert!(json["facts"]["throughput"].as_str().unwrap().starts_with("3 rows of `rows.csv`"), "{json}");
+    let metric = |name: &str| json["metrics"].as_array().unwrap().iter().find(|metric| metric["name"] == name).cloned();
+    for name in ["plain.rows.ms_per_row", "own.rows.ms_per_row", "own.rows.speedup"] {
+        let found = metric(name).unwrap();
+        assert!(found["value"].as_f64().unwrap() > 0.0 && found["interval"].is_array(), "{found}");
+    }
+    assert_eq!(metric("plain.rows.speedup"), None, "what the others are compared with");
+    bench(&["--data", "none.csv"]).exits(2).tells(&["there is no file `none.csv`"]);
+    bench(&["--data", "rows.csv"]).exits(1).tells(&["`text`"]);
+    bench(&["--baseline", "none"]).exits(2).tells(&["there is no folder `none`"]);
 }
 
 #[test]
