@@ -218,9 +218,9 @@ fn models_are_measured_side_by_side() {
 fn models_are_measured_on_real_rows() {
     let test = LmpipeTest::new();
     // The tiny models have no words of their own.
-    let words: String = (5..83).map(|word| format!("w{word}\n")).collect();
+    let words = (5..83).map(|word| format!("w{word}")).collect::<Vec<_>>().join("\n");
     for (name, tiny) in [("own", "tiny-classifier"), ("plain", "tiny-encoder")] {
-        test.write(&format!("{name}/vocab.txt"), &format!("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n{words}"));
+        test.write(&format!("{name}/vocab.txt"), &format!("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n{words}\n"));
         for file in ["config.json", "model.safetensors"] {
             std::fs::copy(root().join("tests/data/models").join(tiny).join(file), test.path(name).join(file)).unwrap();
         }
