@@ -1,131 +1,61 @@
-"""The training step beside PyTorch: fine-tuning a classifier on real rows, in milliseconds a step.
-
-    pip install -r benches/peers/requirements.txt
-    cargo build --release
-    python benches/peers/training.py target/release/lmpipe MODEL_DIR datasets/movie-reviews.parquet [--threads 2] [--rounds 3]
-
-Both train the same encoder with a fresh two-class head: batches of 32 rows, dropout as the model has it, gradients clipped
-to 1, AdamW. PyTorch's rows are tokenised before the clock starts, and its batches hold rows of about the same length, padded to
-the longest; lmpipe shuffles rows and pads nothing. lmpipe's time is the difference between a training on many rows and
-one on few, so that loading is not counted. Each round, each engine has its turn; the step is a mean over `--steps`.
-"""
-import argparse
+"""Training: time of a step of fine-tuning on real rows, lmpipe beside torch, both in f32 with batches of 32."""
 import json
 import os
-import random
-import resource
-import statistics
-import subprocess
+import shutil
 import sys
-import tempfile
-import time
 
-parser = argparse.ArgumentParser()
-parser.add_argument("lmpipe")
-parser.add_argument("model")
-parser.add_argument("data")
-parser.add_argument("--steps", type=int, default=40)
-parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("--rounds", type=int, default=3)
-parser.add_argument("--json")
-arguments = parser.parse_args()
-os.environ.update(OMP_NUM_THREADS=str(arguments.threads), HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+import process
+from data import encode, rows
+from table import rotated
 
-import pyarrow.parquet
-import torch
-from transformers import AutoTokenizer, BertForSequenceClassification
-
-torch.set_num_threads(arguments.threads)
-BATCH, MAX_LENGTH, FEW = 32, 128, 10
+BATCH, LENGTH = 32, 128
 
 
-def torch_batches():
-    rows = [row for row in pyarrow.parquet.read_table(arguments.data).to_pylist() if row["split"] == "train"]
-    labels = sorted({row["label"] for row in rows})
-    tokenizer = AutoTokenizer.from_pretrained(arguments.model)
-    encoded = [(tokenizer(row["text"], truncation=True, max_length=MAX_LENGTH)["input_ids"], labels.index(row["label"])) for row in rows]
-    encoded.sort(key=lambda row: len(row[0]))
-    groups = [encoded[first : first + BATCH] for first in range(0, len(encoded), BATCH)]
-    random.Random(0).shuffle(groups)
-    batches = []
-    for group in groups[: arguments.steps + 3]:
-        longest = max(len(ids) for ids, _ in group)
-        ids = torch.tensor([ids + [0] * (longest - len(ids)) for ids, _ in group])
-        mask = torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids, _ in group])
-        batches.append({"input_ids": ids, "attention_mask": mask, "labels": torch.tensor([label for _, label in group])})
-    return batches
+def measure(options, models, results):
+    found = rows("movie-reviews", "train", options.steps * BATCH)
+    lines, ids = os.path.join(models.folder, "train.jsonl"), os.path.join(models.folder, "train.ids.json")
+    with open(lines, "w") as file:
+        file.writelines(json.dumps(row) + "\n" for row in found)
+    encoded = encode(models.f32, [row["text"] for row in found], LENGTH)
+    with open(ids, "w") as file:
+        json.dump({"ids": encoded, "labels": [int(row["label"] == "positive") for row in found]}, file)
+    steps = -(-len(found) // BATCH)
+    engines = {
+        "lmpipe f32": lambda: lmpipe(options, models, lines, steps),
+        "torch f32": lambda: torch(options, models, ids),
+    }
+    for number in range(options.rounds):
+        for title in rotated(engines, number):
+            results.add("training", f"a step of {BATCH} rows", title, engines[title]())
+        options.say(f"training: round {number + 1} of {options.rounds}")
 
 
-def train_torch(batches):
-    """Seconds of wall and processor a step, and real tokens a step."""
-    torch.manual_seed(0)
-    net = BertForSequenceClassification.from_pretrained(arguments.model, num_labels=2, attn_implementation="sdpa").train()
-    optimizer = torch.optim.AdamW(net.parameters(), lr=5e-5, weight_decay=0.01)
-
-    def step(batch):
-        loss = net(**batch).loss
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-
-    for batch in batches[:3]:
-        step(batch)
-    wall, cpu = time.perf_counter(), time.process_time()
-    for batch in batches[3:]:
-        step(batch)
-    n = len(batches) - 3
-    tokens = sum(int(batch["attention_mask"].sum()) for batch in batches[3:]) / n
-    return (time.perf_counter() - wall) / n, (time.process_time() - cpu) / n, tokens
+def lmpipe(options, models, lines, steps):
+    """The difference of two epochs and one: reading, tokenising and writing are in both."""
+    one, two = (finetune(options, models, lines, epochs) for epochs in (1, 2))
+    return {
+        "ms": (two.seconds - one.seconds) * 1e3 / steps,
+        "cpu_ms": (two.processor - one.processor) * 1e3 / steps,
+    }
 
 
-def run_lmpipe(folder, steps):
-    """Seconds of wall of the stage, and of processor of the whole run."""
-    folder = tempfile.mkdtemp(dir=folder)
-    recipe = os.path.join(folder, "training.yaml")
-    model, data = json.dumps(os.path.abspath(arguments.model)), json.dumps(os.path.abspath(arguments.data))
+def finetune(options, models, lines, epochs):
+    recipe, store = os.path.join(models.folder, "train.yaml"), os.path.join(models.folder, "train-store")
+    # Nothing may come from the store.
+    shutil.rmtree(store, ignore_errors=True)
     with open(recipe, "w") as file:
-        file.write(f"""lmpipe: 1
-name: training
-seed: 1
-devices: {{train: {{device: cpu, threads: {arguments.threads}}}}}
-inputs:
-  base: {{model: {model}}}
-  reviews: {{dataset: {data}, text: text, label: label, split: split}}
-stages:
-  few: {{uses: query, in: reviews, with: {{sql: "SELECT * FROM data WHERE split = 'train' LIMIT {steps * BATCH}"}}}}
-  model: {{uses: finetune, in: {{model: base, data: few}}, device: train, with: {{epochs: 1, batch_size: {BATCH}, keep_epoch: last, max_length: {MAX_LENGTH}}}}}
-""")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [os.path.abspath(arguments.lmpipe), "run", recipe, "--store", os.path.join(folder, "store"), "--format", "json"]
-    command += ["--reports", os.path.join(folder, "reports"), "--quiet"]
-    events = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    events = [json.loads(line) for line in events.splitlines()]
-    seconds = next(event["seconds"] for event in events if event.get("name") == "model" and "seconds" in event)
-    return seconds, processor
+        file.write("lmpipe: 1\nname: peers-training\n")
+        file.write(f"devices: {{train: {{device: cpu, threads: {options.threads}}}}}\n")
+        file.write(f"inputs:\n  model: {{model: {json.dumps(models.f32)}}}\n")
+        # Only a training split: an epoch is steps and nothing else.
+        file.write(f"  rows: {{dataset: {json.dumps(lines)}, text: text, label: label, split: split}}\n")
+        file.write("stages:\n  tuned:\n    uses: finetune\n    in: {model: model, data: rows}\n    device: train\n")
+        file.write(f"    with: {{epochs: {epochs}, batch_size: {BATCH}, max_length: {LENGTH}, dropout: 0.1, ")
+        file.write("learning_rate: 5.0e-5, keep_epoch: last}\n")
+    return process.run([models.program, "run", recipe, "--store", store, "--quiet"])
 
 
-batches = torch_batches()
-walls, cpus = {"lmpipe": [], "torch": []}, {"lmpipe": [], "torch": []}
-with tempfile.TemporaryDirectory() as folder:
-    for number in range(arguments.rounds):
-        few, many = run_lmpipe(folder, FEW), run_lmpipe(folder, FEW + arguments.steps)
-        walls["lmpipe"].append((many[0] - few[0]) / arguments.steps * 1e3)
-        cpus["lmpipe"].append((many[1] - few[1]) / arguments.steps * 1e3)
-        wall, cpu, tokens = train_torch(batches)
-        walls["torch"].append(wall * 1e3)
-        cpus["torch"].append(cpu * 1e3)
-        print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr)
-
-print(f"{arguments.threads} thread(s), {arguments.rounds} rounds of {arguments.steps} steps; torch: {tokens:.0f} tokens a step\n")
-print("| engine | ms a step (range) | times lmpipe's | processor ms a step |\n|---|---|---|---|")
-results = []
-for name, own in walls.items():
-    ratio = statistics.median(a / b for a, b in zip(own, walls["lmpipe"]))
-    print(f"| {name} | {statistics.median(own):.0f} ({min(own):.0f}–{max(own):.0f}) | {ratio:.2f}× | {statistics.median(cpus[name]):.0f} |")
-    results.append({"engine": name, "ms": own, "processor_ms": cpus[name], "ratio": ratio, "threads": arguments.threads})
-if arguments.json:
-    with open(arguments.json, "w") as file:
-        json.dump(results, file, indent=1)
+def torch(options, models, ids):
+    worker = os.path.join(os.path.dirname(os.path.abspath(__file__)), "train_worker.py")
+    ended = process.run([sys.executable, "-W", "ignore", worker, models.f32, ids, str(options.threads)])
+    return json.loads(ended.text.strip().splitlines()[-1])

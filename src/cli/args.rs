@@ -220,9 +220,12 @@ pub(super) struct Report {
 
 #[derive(Debug, Args)]
 pub(super) struct Bench {
-    /// The model folders; the others are compared with the first
+    /// The model folders; the others are compared with the first, or with the baseline
     #[arg(required = true, value_name = "MODEL")]
     pub(super) models: Vec<PathBuf>,
+    /// The model folder that the others are compared with, measured in the same rounds
+    #[arg(long, value_name = "MODEL")]
+    pub(super) baseline: Option<PathBuf>,
     /// Sequences that go through a model together
     #[arg(long, value_delimiter = ',', default_value = "1", value_name = "SEQUENCES", value_parser = positive)]
     pub(super) batch: Vec<usize>,
@@ -232,6 +235,27 @@ pub(super) struct Bench {
     /// Timed runs of each model at each batch and length [default: 20]
     #[arg(long, value_parser = positive)]
     pub(super) rounds: Option<usize>,
+    /// A file of rows (Parquet, CSV, TSV, JSON lines, Arrow IPC) to measure the time a row on, too, in file order
+    #[arg(long, value_name = "FILE")]
+    pub(super) data: Option<PathBuf>,
+    /// The column of the text
+    #[arg(long, requires = "data", default_value = "text", value_name = "COLUMN")]
+    pub(super) text: String,
+    /// The column of a second text, for models of pairs
+    #[arg(long, requires = "data", value_name = "COLUMN")]
+    pub(super) text_pair: Option<String>,
+    /// How many rows of the file, from the first on [default: all]
+    #[arg(long, requires = "data", value_name = "ROWS", value_parser = positive)]
+    pub(super) split_rows: Option<usize>,
+    /// Cut rows after this many tokens
+    #[arg(long, requires = "data", default_value = "128", value_name = "TOKENS", value_parser = positive)]
+    pub(super) max_length: usize,
+    /// Rows that go through a model together
+    #[arg(long, requires = "data", default_value = "32", value_name = "ROWS", value_parser = positive)]
+    pub(super) rows_batch: usize,
+    /// Passes of each model over the rows; the median counts
+    #[arg(long, requires = "data", default_value = "3", value_name = "ROUNDS", value_parser = positive)]
+    pub(super) rows_rounds: usize,
     /// Threads
     #[arg(long, default_value = "1", value_parser = positive)]
     pub(super) threads: usize,

@@ -11,6 +11,7 @@ mod readers;
 mod split;
 mod table;
 mod tokenize;
+mod whole;
 
 pub use batch::{Batch, Order, batches};
 pub use dataset::{Dataset, Meta, Roles, Rows, Split};
@@ -21,3 +22,4 @@ pub use query::{query, sql_fault};
 pub use split::{Fractions, SplitBy};
 pub use table::{Column, read_texts, write_table};
 pub use tokenize::{Encoding, Tokenizer};
+pub use whole::import_whole;

@@ -1,5 +1,7 @@
 //! `bench`: measures latency, throughput, memory and size of models, side by side.
 
+mod rows;
+
 use std::{path::Path, process::Command, time::Instant};
 
 use schemars::JsonSchema;
@@ -7,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::evaluate::write_scores;
 use crate::{
-    base::{fs::AtPath, plural, units},
-    data::{self, Batch, Column, Dataset, Rows, Split, Tokenizer},
-    eval::{self, Busy, Machine, Probe, RunOptions},
+    base::{fs::AtPath, units},
+    data::{self, Batch, Column},
+    eval::{self, Busy, Machine, Probe},
     model::{self, Model, Packed, Quantized},
     runtime::Executor,
     stage::{Artifact, ArtifactKind, Better, Faults, Metric, Port, Progress, Stage, StageCtx, StageError, Unit},
@@ -37,6 +39,9 @@ pub(super) struct Params {
     /// Rows a batch of the throughput.
     #[serde(default = "throughput_batch")]
     throughput_batch: usize,
+    /// Passes over these rows; the median counts.
+    #[serde(default = "throughput_rounds")]
+    throughput_rounds: usize,
     /// Tokens a row of the throughput; longer rows are cut.
     #[serde(default = "max_length")]
     max_length: usize,
@@ -69,6 +74,10 @@ fn throughput_batch() -> usize {
     32
 }
 
+fn throughput_rounds() -> usize {
+    3
+}
+
 fn max_length() -> usize {
     128
 }
@@ -77,15 +86,12 @@ fn yes() -> bool {
     true
 }
 
-/// Passes over the rows for the throughput; the median counts.
-const THROUGHPUT_ROUNDS: usize = 3;
-
 /// The stage.
 pub(super) struct Bench;
 
 impl Stage for Bench {
     const KIND: &'static str = "bench";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const ABOUT: &'static str = "measures latency, throughput, memory and size of models, interleaved round by round";
     const INPUTS: &'static [Port] = &[Port::model("models").many(), Port::dataset("data").optional()];
     const OUTPUT: ArtifactKind = ArtifactKind::Scores;
@@ -109,6 +115,7 @@ impl Stage for Bench {
         faults.at_least("rounds", params.rounds, 3);
         faults.at_least("throughput_rows", params.throughput_rows, 1);
         faults.at_least("throughput_batch", params.throughput_batch, 1);
+        faults.at_least("throughput_rounds", params.throughput_rounds, 1);
         faults.at_least("max_length", params.max_length, 3);
     }
 
@@ -127,7 +134,7 @@ impl Stage for Bench {
         }
         let (busy, start) = (Busy::start(), Instant::now());
         let samples = latencies(ctx, params, &contenders)?;
-        throughputs(ctx, params, &contenders)?;
+        rows::measure(ctx, params, &contenders)?;
         let others = busy.others(start.elapsed());
         ctx.record.fact("other work meanwhile", format!("{others:.2} cores"));
         // A quarter of a core is more than a desktop's background and enough to shift a percentile.
@@ -317,68 +324,6 @@ fn latency_metrics(ctx: &mut StageCtx<'_>, name: &str, cell: &str, seconds: &[f6
     }
 }
 
-/// Rows a second from text to logits, on real rows of the test split.
-fn throughputs(ctx: &mut StageCtx<'_>, params: &Params, contenders: &[Contender]) -> Result<(), StageError> {
-    let Some(data) = ctx.optional("data").cloned() else { return Ok(()) };
-    let rows = first_rows(Dataset::open(&data.dir)?.rows(Split::Test)?, params.throughput_rows);
-    let n_rows = rows.texts.len();
-    if n_rows == 0 {
-        return Err(StageError::msg(format!(
-            "the test split of `{}` has no rows to measure the throughput on",
-            data.name
-        )));
-    }
-    let runnable: Vec<(&Contender, Tokenizer)> = contenders
-        .iter()
-        .map(|contender| Ok((contender, Tokenizer::load(&contender.artifact.dir)?)))
-        .collect::<Result<_, StageError>>()?;
-    let options = RunOptions { batch_size: params.throughput_batch, max_length: params.max_length };
-    let start = Instant::now();
-    let seconds = eval::interleave(
-        runnable.len(),
-        1,
-        THROUGHPUT_ROUNDS,
-        &mut || start.elapsed(),
-        |contender| {
-            let (contender, tokenizer) = &runnable[contender];
-            eval::run(&contender.model, tokenizer, &rows, options, |_| !ctx.cancel.is_cancelled())
-                .map(|_| ())
-                .map_err(|error| StageError::from(error).context(&contender.name))
-        },
-        |round| {
-            let (done, total) = (round.unwrap_or(0) as u64, THROUGHPUT_ROUNDS as u64);
-            ctx.sink.progress(Progress { done, total, unit: "round", message: "real rows".into() });
-            ctx.check_cancelled()
-        },
-    )?;
-    for ((contender, _), mut seconds) in runnable.iter().zip(seconds) {
-        let rate = n_rows as f64 / eval::percentile(&mut seconds, 0.5).max(1e-12);
-        ctx.metric(format!("{}.throughput.rows_per_second", contender.name), rate, Unit::RowsPerSecond, Better::Higher);
-    }
-    ctx.record.fact(
-        "throughput",
-        format!(
-            "{} of the test split of `{}`, from text to logits with tokenising, batches of {}",
-            plural::count(n_rows, "row"),
-            data.name,
-            params.throughput_batch
-        ),
-    );
-    Ok(())
-}
-
-fn first_rows(mut rows: Rows, n: usize) -> Rows {
-    rows.texts.truncate(n);
-    rows.ids.truncate(n);
-    if let Some(pairs) = &mut rows.pairs {
-        pairs.truncate(n);
-    }
-    if let Some(labels) = &mut rows.labels {
-        labels.truncate(n);
-    }
-    rows
-}
-
 /// The peak memory of a process that does nothing but load the model and run it.
 fn memory(ctx: &mut StageCtx<'_>, params: &Params, contender: &Contender) -> Result<(), StageError> {
     ctx.check_cancelled()?;
@@ -444,9 +389,10 @@ mod tests {
                 assert!(0.0 < p50 && p50 <= p90 && p90 <= p99, "{p50} {p90} {p99}");
                 assert_eq!(record.metric(&format!("{model}.speedup.{cell}")).is_some(), model == "int8");
             }
-            for name in ["throughput.rows_per_second", "size_bytes", "parameters", "macs.l4", "macs.l8"] {
+            for name in ["throughput.rows_per_second", "rows.ms_per_row", "size_bytes", "parameters", "macs.l4", "macs.l8"] {
                 assert!(record.metric(&format!("{model}.{name}")).unwrap().value > 0.0, "{model}.{name}");
             }
+            assert_eq!(record.metric(&format!("{model}.rows.speedup")).is_some(), model == "int8");
         }
         let value = |name: &str| record.metric(name).unwrap().value;
         assert_eq!(value("model.parameters"), value("int8.parameters"));

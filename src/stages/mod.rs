@@ -2,7 +2,8 @@
 
 use crate::stage::{Registry, StageSpec};
 
-// What the command line does with a model outside a recipe.
+// What the command line does with a model or a file outside a recipe.
+pub use crate::data::import_whole;
 pub use crate::eval::{InputFormat, OutputFormat, PredictOptions, predict, probe};
 
 /// Declares each stage's file and lists the stage: a new one is its file and a line here.

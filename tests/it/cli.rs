@@ -215,6 +215,36 @@ fn models_are_measured_side_by_side() {
 }
 
 #[test]
+fn models_are_measured_on_real_rows() {
+    let test = LmpipeTest::new();
+    // The tiny models have no words of their own.
+    let words = (5..83).map(|word| format!("w{word}")).collect::<Vec<_>>().join("\n");
+    for (name, tiny) in [("own", "tiny-classifier"), ("plain", "tiny-encoder")] {
+        test.write(&format!("{name}/vocab.txt"), &format!("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n{words}\n"));
+        for file in ["config.json", "model.safetensors"] {
+            std::fs::copy(root().join("tests/data/models").join(tiny).join(file), test.path(name).join(file)).unwrap();
+        }
+    }
+    test.write("rows.csv", "said,split\nw5 w6,train\nw7,test\nw9 w8 w7,test\n");
+    let bench =
+        |more: &[&str]| test.run(&[&["bench", "own", "--length", "4", "--rounds", "3", "--no-memory"], more].concat());
+    let rows =
+        ["--data", "rows.csv", "--text", "said", "--max-length", "8", "--rows-batch", "2", "--baseline", "plain"];
+    bench(&rows).success().gives(&["a real row", "against the baseline"]);
+    let json = bench(&[&rows[..], &["--format", "json"]].concat()).success().json();
+    assert!(json["facts"]["throughput"].as_str().unwrap().starts_with("3 rows of `rows.csv`"), "{json}");
+    let metric = |name: &str| json["metrics"].as_array().unwrap().iter().find(|metric| metric["name"] == name).cloned();
+    for name in ["plain.rows.ms_per_row", "own.rows.ms_per_row", "own.rows.speedup"] {
+        let found = metric(name).unwrap();
+        assert!(found["value"].as_f64().unwrap() > 0.0 && found["interval"].is_array(), "{found}");
+    }
+    assert_eq!(metric("plain.rows.speedup"), None, "what the others are compared with");
+    bench(&["--data", "none.csv"]).exits(2).tells(&["there is no file `none.csv`"]);
+    bench(&["--data", "rows.csv"]).exits(1).tells(&["`text`"]);
+    bench(&["--baseline", "none"]).exits(2).tells(&["there is no folder `none`"]);
+}
+
+#[test]
 fn predictions_need_a_model_and_texts() {
     let test = LmpipeTest::new();
     test.run(&["predict", "nothing"]).exits(2).tells(&["there is no folder `nothing`", "hint:"]);

@@ -15,16 +15,22 @@ use crate::{
     },
     model,
     stage::{Artifact, ArtifactKind, Cancel, Lease, Metric, Progress, Record, StageCtx, StageSink, Unit},
+    stages,
 };
 
 pub(in crate::cli) fn run(app: &App, args: &args::Bench) -> Result<Exit, CliError> {
-    if let Some(model) = args.models.iter().find(|model| !model.is_dir()) {
+    let models: Vec<PathBuf> = args.baseline.iter().chain(&args.models).cloned().collect();
+    if let Some(model) = models.iter().find(|model| !model.is_dir()) {
         let error = CliError::usage(format!("there is no folder `{}`", model.display()));
         return Err(error.hint("a model is a folder with `config.json`, `tokenizer.json` and `model.safetensors`"));
     }
+    if let Some(file) = args.data.as_ref().filter(|file| !file.is_file()) {
+        return Err(CliError::usage(format!("there is no file `{}`", file.display())));
+    }
     model::available(args.device).map_err(CliError::usage)?;
-    let names = names(&args.models);
-    let record = measure(app, args, &names).map_err(|why| CliError::failed(format!("cannot measure: {why}")))?;
+    let names = names(&models);
+    let record =
+        measure(app, args, (&models, &names)).map_err(|why| CliError::failed(format!("cannot measure: {why}")))?;
     for warning in &record.warnings {
         app.output.say(format!("{} {warning}", app.output.talk.warning("warning:")));
     }
@@ -45,25 +51,31 @@ pub(in crate::cli) fn run(app: &App, args: &args::Bench) -> Result<Exit, CliErro
 }
 
 /// The `bench` stage by itself, on these folders.
-fn measure(app: &App, args: &args::Bench, names: &[String]) -> Result<Record, String> {
+fn measure(app: &App, args: &args::Bench, (models, names): (&[PathBuf], &[String])) -> Result<Record, String> {
     let spec = app.registry.get("bench").expect("the registry has `bench`");
     let mut params = json!({"batch": args.batch, "length": args.length, "memory": !args.no_memory});
     if let Some(rounds) = args.rounds {
         params["rounds"] = json!(rounds);
     }
+    let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
+    let data = match &args.data {
+        Some(file) => {
+            let rows = stages::import_whole(file, &args.text, args.text_pair.as_deref(), folder.path())
+                .map_err(|error| format!("`{}`: {error}", file.display()))?;
+            params["throughput_rows"] = json!(args.split_rows.unwrap_or(rows));
+            params["throughput_batch"] = json!(args.rows_batch);
+            params["throughput_rounds"] = json!(args.rows_rounds);
+            params["max_length"] = json!(args.max_length);
+            let (name, dir) = (file.display().to_string(), folder.path().to_path_buf());
+            vec![artifact("dataset", ArtifactKind::Dataset, (&dir, &name))]
+        }
+        None => Vec::new(),
+    };
     let params = (spec.check)(&Node::from_json(&params, Span::default())).map_err(|faults| {
         faults.into_iter().map(|fault| format!("{}: {}", fault.path, fault.message)).collect::<Vec<_>>().join("; ")
     })?;
-    let artifact = |(dir, name): (&PathBuf, &String)| Artifact {
-        name: name.clone(),
-        stage: "model".to_owned(),
-        kind: ArtifactKind::Model,
-        dir: dir.clone(),
-        digest: Digest::of(name.as_bytes()),
-        inputs: Vec::new(),
-        record: Record::default(),
-    };
-    let inputs = [("models", args.models.iter().zip(names).map(artifact).collect())];
+    let model = |named| artifact("model", ArtifactKind::Model, named);
+    let inputs = [("models", models.iter().zip(names).map(model).collect()), ("data", data)];
     let output = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     let cancel = Cancel::default();
     let mut ctx = StageCtx {
@@ -82,6 +94,19 @@ fn measure(app: &App, args: &args::Bench, names: &[String]) -> Result<Record, St
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build().map_err(|error| error.to_string())?;
     pool.install(|| (spec.run)(&params, &mut ctx)).map_err(|error| error.to_string())?;
     Ok(ctx.record)
+}
+
+/// A folder as the output of a stage.
+fn artifact(stage: &str, kind: ArtifactKind, (dir, name): (&PathBuf, &String)) -> Artifact {
+    Artifact {
+        name: name.clone(),
+        stage: stage.to_owned(),
+        kind,
+        dir: dir.clone(),
+        digest: Digest::of(name.as_bytes()),
+        inputs: Vec::new(),
+        record: Record::default(),
+    }
 }
 
 /// Says what a stage notes; a bar beside a measurement would be measured, too.
@@ -110,22 +135,27 @@ fn names(models: &[PathBuf]) -> Vec<String> {
 fn table(app: &App, args: &args::Bench, names: &[String], record: &Record) -> Vec<String> {
     let style = app.output.data;
     let show = |name: String| record.metric(&name).map_or_else(String::new, Metric::show);
+    let speedup = |name: &str| {
+        record.metric(name).map_or_else(String::new, |metric| {
+            let [low, high] = metric.interval.unwrap_or([metric.value; 2]);
+            format!("{:.2}× ({low:.2}–{high:.2})", metric.value)
+        })
+    };
     let fact = |name: &str| record.facts.iter().find(|(fact, _)| fact == name).map_or("?", |(_, text)| text.as_str());
     let threads = crate::base::plural::count(args.threads, "thread");
     let kernel = if args.device == DeviceId::Cpu { format!(", {} kernels", fact("kernel")) } else { String::new() };
     let mut lines = vec![format!("{} · {}, {threads}{kernel}", style.strong(fact("cpu")), args.device), String::new()];
     let mut times = Table::new(&[1, 2, 3, 4, 5, 6]);
-    let head = ["model", "batch", "tokens", "p50", "p90", "p99", "against the first (95 %)"];
+    let against = if args.baseline.is_some() { "the baseline" } else { "the first" };
+    let against = format!("against {against} (95 %)");
+    let head = ["model", "batch", "tokens", "p50", "p90", "p99", &against];
     times.row(head.map(|text| style.faint(text)));
     for batch in &args.batch {
         for length in &args.length {
             for name in names {
                 let cell = format!("b{batch}_l{length}");
                 let quantile = |q: &str| show(format!("{name}.latency.{cell}.{q}_ms"));
-                let speedup = record.metric(&format!("{name}.speedup.{cell}")).map_or_else(String::new, |metric| {
-                    let [low, high] = metric.interval.unwrap_or([metric.value; 2]);
-                    format!("{:.2}× ({low:.2}–{high:.2})", metric.value)
-                });
+                let speedup = speedup(&format!("{name}.speedup.{cell}"));
                 let (batch, length) = (batch.to_string(), length.to_string());
                 times.row([name.clone(), batch, length, quantile("p50"), quantile("p90"), quantile("p99"), speedup]);
             }
@@ -133,6 +163,20 @@ fn table(app: &App, args: &args::Bench, names: &[String], record: &Record) -> Ve
     }
     lines.extend(times.lines());
     lines.push(String::new());
+    if args.data.is_some() {
+        let mut rows = Table::new(&[1, 2, 3]);
+        rows.row(["model", "a real row", "of processor time", &against].map(|text| style.faint(text)));
+        for name in names {
+            let time = |what: &str| {
+                let metric = record.metric(&format!("{name}.rows.{what}"));
+                metric.map_or_else(String::new, |metric| format!("{:.3} ms", metric.value))
+            };
+            let speedup = speedup(&format!("{name}.rows.speedup"));
+            rows.row([name.clone(), time("ms_per_row"), time("cpu_ms_per_row"), speedup]);
+        }
+        lines.extend(rows.lines());
+        lines.push(String::new());
+    }
     let mut sizes = Table::new(&[1, 2, 3]);
     sizes.row(["model", "on disk", "parameters", "peak memory"].map(|text| style.faint(text)));
     for name in names {
