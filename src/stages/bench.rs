@@ -278,7 +278,7 @@ fn latencies(ctx: &mut StageCtx<'_>, params: &Params, contenders: &[Contender]) 
         let batches: Vec<Batch> =
             contenders.iter().map(|c| eval::random_batch(c.model.spec.vocab_size, batch_size, length)).collect();
         let cell = format!("b{batch_size}_l{length}");
-        let start = Instant::now();
+        let (start, mut processor) = (Instant::now(), None);
         let seconds = eval::interleave(
             contenders.len(),
             params.warmup,
@@ -290,9 +290,18 @@ fn latencies(ctx: &mut StageCtx<'_>, params: &Params, contenders: &[Contender]) 
                 let total = (cells.len() * params.rounds) as u64;
                 let message = format!("batch {batch_size}, {length} tokens");
                 ctx.sink.progress(Progress { done, total, unit: "round", message });
+                if round == Some(0) {
+                    processor = eval::cpu_seconds();
+                }
                 ctx.check_cancelled()
             },
         )?;
+        // The system counts processor time in steps that are longer than a turn: with several models nobody knows whose
+        // it was.
+        if let ([only], Some(spent)) = (contenders, processor.zip(eval::cpu_seconds()).map(|(old, new)| new - old)) {
+            let name = format!("{}.latency.{cell}.cpu_ms", only.name);
+            ctx.metric(name, spent * 1e3 / params.rounds as f64, Unit::Milliseconds, Better::Lower);
+        }
         for (contender, times) in contenders.iter().zip(&seconds) {
             latency_metrics(ctx, &contender.name, &cell, times);
             samples.add(&contender.name, (batch_size, length), times);
