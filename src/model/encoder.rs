@@ -76,18 +76,17 @@ impl<'a> Pass<'a> {
 
     /// The layers as one operation, or one each where their results are kept.
     fn run_collecting(&self, embedded: Tensor, memory: &TrainingMemory) -> Result<Output, ModelError> {
+        let blocks = (0..self.model.spec.n_layers()).map(|index| layer::block(self, index));
         let mut x = embedded;
-        let mut blocks =
-            (0..self.model.spec.n_layers()).map(|index| layer::block(self, index)).collect::<Result<Vec<_>, _>>()?;
         let mut hidden_states = Vec::new();
         if self.keep.hidden_states {
             for block in blocks {
                 hidden_states.push(x.clone());
-                x = ops::layers(&x, vec![block], memory)?;
+                x = ops::layers(&x, vec![block?], memory)?;
             }
             hidden_states.push(x.clone());
         } else {
-            x = ops::layers(&x, std::mem::take(&mut blocks), memory)?;
+            x = ops::layers(&x, blocks.collect::<Result<_, _>>()?, memory)?;
         }
         let logits = heads::forward(self, &x)?;
         Ok(Output { last_hidden_state: x, logits, hidden_states, attentions: Vec::new() })
