@@ -70,7 +70,9 @@ pub fn keep_layers(model: &Model, layers: &[usize]) -> Result<Model, CompressErr
         params.insert(name, tensor.detach().copy()?);
     }
     let config = config(&model.config, &layers);
-    Ok(Model { spec, config, params, notes: Vec::new(), ..model.clone() })
+    let mut kept = model.frozen();
+    (kept.spec, kept.config, kept.params, kept.notes) = (spec, config, params, Vec::new());
+    Ok(kept)
 }
 
 /// The new name of a parameter; `None` for one of a layer that goes.

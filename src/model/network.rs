@@ -65,7 +65,7 @@ pub struct Model {
     /// What a user should know about how it was read: tensors that were dropped, a pooler or head that is missing.
     pub notes: Vec<String>,
     /// Where its layers put their gradients while it is trained ([`Self::collect_gradients`]).
-    pub memory: Option<TrainingMemory>,
+    pub(super) memory: Option<TrainingMemory>,
 }
 
 /// A packed batch, as the encoder takes it.
