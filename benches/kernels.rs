@@ -9,7 +9,7 @@ use std::time::Instant;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use lmpipe::kernels::{
     activation::{self, Function},
-    flash::{self, Heads},
+    flash::{self, Heads, Rows},
     isa::Isa,
     linear::{After, Linear, Quantized},
     norm, peak, quantize,
@@ -80,7 +80,9 @@ fn attention(criterion: &mut Criterion, peak: Option<f64>) {
         let id = len.to_string();
         group.bench_function(&id, |bencher| {
             bencher.iter_custom(|n| {
-                summary.time(&id, operations, n, || flash::forward(&qkv, heads, 0..len, &mut scratch, &mut out))
+                summary.time(&id, operations, n, || {
+                    flash::forward(Rows::new(&qkv, 3 * width, 0), heads, 0..len, &mut scratch, &mut out)
+                })
             });
         });
     }

@@ -7,7 +7,7 @@ use std::{
 
 use candle_core::Device;
 use lmpipe::{
-    model::{Activation, EncoderSpec, Head, Model, Packed},
+    model::{Activation, ClassifierHead, EncoderSpec, Head, LayerShape, Model, Packed, Positions},
     runtime::Engine,
 };
 
@@ -37,11 +37,11 @@ static ALLOCATOR: Counted = Counted;
 fn allocations(layers: usize) -> usize {
     let spec = EncoderSpec {
         hidden_size: 32,
-        heads: vec![2; layers],
+        layers: vec![LayerShape { heads: 2, intermediate_size: 64, reach: None }; layers],
         head_dim: 16,
-        intermediate_size: vec![64; layers],
         vocab_size: 100,
         max_positions: 64,
+        positions: Positions::FromZero,
         type_vocab_size: 2,
         layer_norm_eps: 1e-12,
         activation: Activation::Gelu,
@@ -49,6 +49,8 @@ fn allocations(layers: usize) -> usize {
         attention_dropout: 0.0,
         initializer_range: 0.1,
         pooler: true,
+        classifier: ClassifierHead::Pooler,
+        global_projections: false,
     };
     let head = Head::SequenceClassification { labels: vec!["no".into(), "yes".into()] };
     let model = Model::init(spec, head, 1, &Device::Cpu).expect("a model of any shape can be made");

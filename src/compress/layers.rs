@@ -61,8 +61,7 @@ pub fn keep_layers(model: &Model, layers: &[usize]) -> Result<Model, CompressErr
     }
     let layers = Selection::List(layers.to_vec()).resolve(model.spec.n_layers())?;
     let mut spec = model.spec.clone();
-    spec.heads = layers.iter().map(|&layer| model.spec.heads[layer]).collect();
-    spec.intermediate_size = layers.iter().map(|&layer| model.spec.intermediate_size[layer]).collect();
+    spec.layers = layers.iter().map(|&layer| model.spec.layers[layer]).collect();
     let mut params = BTreeMap::new();
     for (name, tensor) in &model.params {
         let Some(name) = renumber(name, &layers) else { continue };

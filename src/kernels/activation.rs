@@ -1,4 +1,4 @@
-//! GELU, exact and tanh, and rectified linear units, forward and backward.
+//! GELU, exact and tanh, rectified linear units and tanh, forward and backward.
 
 use rayon::prelude::*;
 
@@ -17,6 +17,8 @@ pub enum Function {
     GeluTanh,
     /// `max(0, x)`.
     Relu,
+    /// `tanh(x)`.
+    Tanh,
 }
 
 /// `out[i] = f(x[i])`.
@@ -58,6 +60,7 @@ pub(super) fn in_place<const FUSED: bool>(function: Function, y: &mut [f32]) {
         Function::Gelu => map(y, |x| x * math::normal::<FUSED>(x).0),
         Function::GeluTanh => map(y, |x| 0.5 * x * (1.0 + math::tanh::<FUSED>(inner(x)))),
         Function::Relu => map(y, |x| if x > 0.0 { x } else { 0.0 }),
+        Function::Tanh => map(y, math::tanh::<FUSED>),
     }
 }
 
@@ -74,6 +77,10 @@ fn chunk_backward_body<const FUSED: bool>(function: Function, x: &[f32], gradien
             gradient * (0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * slope)
         }),
         Function::Relu => zip(x, gradient, out, |x, gradient| if x > 0.0 { gradient } else { 0.0 }),
+        Function::Tanh => zip(x, gradient, out, |x, gradient| {
+            let t = math::tanh::<FUSED>(x);
+            gradient * (1.0 - t * t)
+        }),
     }
 }
 
@@ -111,7 +118,7 @@ mod tests {
         let gradient: Vec<f32> = x.iter().map(|x| (x * 7.0).sin() + 0.3).collect();
         let mut out = vec![0.0; x.len()];
         for isa in Isa::all() {
-            for function in [Function::Gelu, Function::GeluTanh, Function::Relu] {
+            for function in [Function::Gelu, Function::GeluTanh, Function::Relu, Function::Tanh] {
                 chunk(isa, function, &x, &mut out);
                 for (&x, &y) in x.iter().zip(&out) {
                     let expected = reference::activation(function, f64::from(x));

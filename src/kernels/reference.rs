@@ -44,6 +44,7 @@ pub(super) fn activation(function: Function, x: f64) -> f64 {
             0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x)).tanh())
         }
         Function::Relu => x.max(0.0),
+        Function::Tanh => x.tanh(),
     }
 }
 
@@ -72,8 +73,9 @@ pub(super) fn layer_norm(x: &[f32], scale: &[f32], shift: &[f32], eps: f64) -> V
     out
 }
 
-/// The probabilities of one head of one sequence, `[len, len]`, from its queries and keys, `[len, head_dim]`.
-pub(super) fn probabilities(q: &[f32], k: &[f32], head_dim: usize) -> Vec<f64> {
+/// The probabilities of one head of one sequence, `[len, len]`, from its queries and keys, `[len, head_dim]`; `sees` says
+/// whether a query sees a key.
+pub(super) fn probabilities(q: &[f32], k: &[f32], head_dim: usize, sees: impl Fn(usize, usize) -> bool) -> Vec<f64> {
     let len = q.len() / head_dim;
     let mut out = Vec::with_capacity(len * len);
     for i in 0..len {
@@ -81,7 +83,7 @@ pub(super) fn probabilities(q: &[f32], k: &[f32], head_dim: usize) -> Vec<f64> {
             .map(|j| {
                 let dot: f64 =
                     (0..head_dim).map(|d| f64::from(q[i * head_dim + d]) * f64::from(k[j * head_dim + d])).sum();
-                (dot / (head_dim as f64).sqrt()).exp()
+                if sees(i, j) { (dot / (head_dim as f64).sqrt()).exp() } else { 0.0 }
             })
             .collect();
         let sum: f64 = scores.iter().sum();

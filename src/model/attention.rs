@@ -1,4 +1,4 @@
-//! Full self-attention within each sequence.
+//! Self-attention within each sequence: full, or of windows and tokens that see everything.
 
 use candle_core::Tensor;
 
@@ -9,7 +9,7 @@ use super::{
 };
 
 /// The heads' outputs side by side, and the probabilities where they are kept. These are taken before dropout, so that a
-/// student can learn from them; kept ones have gradients too.
+/// student can learn from them; kept ones have gradients too. Of a token that sees everything they are those of its window.
 ///
 /// # Shapes
 /// `[tokens, hidden]` → `[tokens, heads · head_dim]`, `[Σ heads · len²]`.
@@ -23,10 +23,27 @@ pub(super) fn forward(
     let (q, k, v) = (project("query")?, project("key")?, project("value")?);
     let sequences = pass.sequences(index);
     let mask = pass.mask(pass.model.spec.attention_dropout, Site::Attention(index));
-    if !pass.keep.attentions {
-        return Ok((ops::attend(&q, &k, &v, &sequences, mask, pass.route)?, None));
+    let (context, kept) = if pass.keep.attentions {
+        let probabilities = ops::probabilities(&q, &k, &sequences, pass.route)?;
+        let dropped = ops::drop_out(&probabilities, mask, pass.route)?;
+        (ops::context(&dropped, &v, &sequences, pass.route)?, Some(probabilities))
+    } else {
+        (ops::attend(&q, &k, &v, &sequences, mask, pass.route)?, None)
+    };
+    if pass.globals.is_empty() || sequences.reach.is_none() {
+        return Ok((context, kept));
     }
-    let probabilities = ops::probabilities(&q, &k, &sequences, pass.route)?;
-    let dropped = ops::drop_out(&probabilities, mask, pass.route)?;
-    Ok((ops::context(&dropped, &v, &sequences, pass.route)?, Some(probabilities)))
+    // Tokens that see everything have projections of their own for it (Beltagy et al., 2020, section 3.1); what the windows
+    // gave them is not used.
+    let rows = Tensor::new(pass.globals.iter().map(|&row| row as u32).collect::<Vec<_>>(), x.device())?;
+    let query = pass.linear(&format!("{prefix}.attention.self.query_global"), &x.index_select(&rows, 0)?)?;
+    let (key, value) = (project("key_global")?, project("value_global")?);
+    let mask = pass.mask(pass.model.spec.attention_dropout, Site::GlobalAttention(index));
+    let global = ops::cross(&query, [&key, &value], &sequences, mask)?;
+    let mut source: Vec<u32> = (0..pass.batch.input_ids.len() as u32).collect();
+    for (at, &row) in pass.globals.iter().enumerate() {
+        source[row] = (pass.batch.input_ids.len() + at) as u32;
+    }
+    let both = Tensor::cat(&[context, global], 0)?;
+    Ok((both.index_select(&Tensor::new(source, x.device())?, 0)?, kept))
 }

@@ -3,19 +3,23 @@
 use candle_core::{Device, Tensor};
 
 use super::{
-    Int8Weight, ModelError,
+    Int8Weight, ModelError, Packed,
     encoder::{Pass, Site},
     ops,
     params::EMBEDDINGS,
 };
 
-/// `dropout(LayerNorm(word + position + type))`; positions start at 0 in each sequence.
+/// `dropout(LayerNorm(word + position + type))`; positions are counted in each sequence.
 ///
 /// # Shapes
 /// → `[tokens, hidden]`.
 pub(super) fn forward(pass: &Pass<'_>) -> Result<Tensor, ModelError> {
-    let positions: Vec<u32> = pass.batch.offsets.windows(2).flat_map(|ends| 0..(ends[1] - ends[0]) as u32).collect();
-    let ids = [pass.batch.input_ids, positions.as_slice(), pass.batch.type_ids];
+    let (spec, Packed { input_ids, type_ids, offsets }) = (&pass.model.spec, pass.batch);
+    let sequences = offsets.windows(2).map(|ends| &input_ids[ends[0]..ends[1]]);
+    let positions: Vec<u32> = sequences.flat_map(|ids| spec.positions.rows(ids)).map(|row| row as u32).collect();
+    let no_types = if spec.type_vocab_size == 1 { vec![0; type_ids.len()] } else { Vec::new() };
+    let type_ids = if spec.type_vocab_size == 1 { &no_types } else { type_ids };
+    let ids = [input_ids, positions.as_slice(), type_ids];
     let x = if EMBEDDINGS.iter().any(|module| pass.model.int8.contains_key(*module)) {
         add_rows(pass, ids)?
     } else {

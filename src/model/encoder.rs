@@ -19,6 +19,8 @@ pub(super) struct Pass<'a> {
     pub(super) keep: Keep,
     pub(super) route: Route,
     offsets: Arc<[usize]>,
+    /// The tokens that see, and are seen by, their whole sequences where attention has windows.
+    pub(super) globals: Arc<[usize]>,
 }
 
 /// Where dropout happens; each place of a step has a mask of its own.
@@ -28,6 +30,8 @@ pub(super) enum Site {
     Attention(usize),
     AttentionOutput(usize),
     FeedForward(usize),
+    GlobalAttention(usize),
+    ClassifierInput,
     Classifier,
 }
 
@@ -36,9 +40,11 @@ impl Site {
         match self {
             Self::Embeddings => 0,
             Self::Classifier => 1,
+            Self::ClassifierInput => 2,
             Self::Attention(layer) => 4 * layer as u64 + 4,
             Self::AttentionOutput(layer) => 4 * layer as u64 + 5,
             Self::FeedForward(layer) => 4 * layer as u64 + 6,
+            Self::GlobalAttention(layer) => 4 * layer as u64 + 7,
         }
     }
 }
@@ -50,7 +56,8 @@ impl<'a> Pass<'a> {
         if !model.int8.is_empty() && !model.device.is_cpu() {
             return Err(ModelError::Device("int8 models run on `cpu` only".to_owned()));
         }
-        Ok(Self { model, batch, keep, route, offsets: Arc::from(batch.offsets) })
+        let globals = model.globals(batch.offsets).into();
+        Ok(Self { model, batch, keep, route, offsets: Arc::from(batch.offsets), globals })
     }
 
     pub(super) fn run(&self) -> Result<Output, ModelError> {
@@ -95,7 +102,8 @@ impl<'a> Pass<'a> {
     /// Where gradients go, in a pass that trains and keeps nothing from within its layers.
     pub(super) fn memory(&self) -> Option<&'a TrainingMemory> {
         let trains = self.keep.dropout_seed.is_some() && !self.keep.attentions && self.route == Route::Fused;
-        self.model.memory.as_ref().filter(|_| trains)
+        let is_plain = self.model.spec.layers.iter().all(|layer| layer.reach.is_none());
+        self.model.memory.as_ref().filter(|_| trains && is_plain)
     }
 
     /// A parameter by name.
@@ -123,7 +131,14 @@ impl<'a> Pass<'a> {
     /// The sequences of the batch, cut into the heads of a layer.
     pub(super) fn sequences(&self, layer: usize) -> Sequences {
         let spec = &self.model.spec;
-        Sequences { offsets: Arc::clone(&self.offsets), heads: spec.heads[layer], head_dim: spec.head_dim }
+        let shape = spec.layers[layer];
+        Sequences {
+            offsets: Arc::clone(&self.offsets),
+            heads: shape.heads,
+            head_dim: spec.head_dim,
+            reach: shape.reach,
+            globals: if shape.reach.is_some() { Arc::clone(&self.globals) } else { Arc::default() },
+        }
     }
 }
 
@@ -154,6 +169,7 @@ impl Packed<'_> {
             None => Ok(()),
         };
         bound("token id", self.input_ids, spec.vocab_size)?;
-        bound("token type", self.type_ids, spec.type_vocab_size)
+        // A family that has one type has none to tell apart.
+        if spec.type_vocab_size == 1 { Ok(()) } else { bound("token type", self.type_ids, spec.type_vocab_size) }
     }
 }

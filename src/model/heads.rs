@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::{
-    Head, ModelError,
+    ClassifierHead, Head, ModelError,
     encoder::{Pass, Site},
     ops,
     params::EMBEDDINGS,
@@ -21,12 +21,19 @@ pub(super) fn forward(pass: &Pass<'_>, x: &Tensor) -> Result<Option<Tensor>, Mod
     }
 }
 
-/// `W dropout(tanh(Wₚ h₀ + bₚ)) + b`, `h₀` the hidden state of each sequence's first token.
+/// `W dropout(f(W₀ h₀ + b₀)) + b`, `h₀` the hidden state of each sequence's first token, and before it the encoder's pooler
+/// or a layer of the head's own, which drops out `h₀`, too.
 fn classify(pass: &Pass<'_>, x: &Tensor) -> Result<Tensor, ModelError> {
     let starts: Vec<u32> = pass.batch.offsets.windows(2).map(|ends| ends[0] as u32).collect();
     let first = x.index_select(&Tensor::new(starts, x.device())?, 0)?; // [rows, hidden]
-    let pooled = pass.linear("bert.pooler.dense", &first)?.tanh()?;
     let rate = classifier_dropout(pass);
+    let pooled = match pass.model.spec.classifier {
+        ClassifierHead::Pooler => pass.linear("bert.pooler.dense", &first)?.tanh()?,
+        ClassifierHead::Dense(activation) => {
+            let first = ops::drop_out(&first, pass.mask(rate, Site::ClassifierInput), pass.route)?;
+            ops::activation(&pass.linear("classifier.dense", &first)?, activation, pass.route)?
+        }
+    };
     let pooled = ops::drop_out(&pooled, pass.mask(rate, Site::Classifier), pass.route)?;
     pass.linear("classifier", &pooled)
 }

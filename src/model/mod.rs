@@ -22,9 +22,10 @@ pub use device::{available, candle_device, int8_kernel, limit_isa};
 pub use error::ModelError;
 pub use int8::Int8Weight;
 pub use memory::TrainingMemory;
+pub(crate) use network::globals;
 pub use network::{Head, Keep, Model, Output, Packed, Quantized};
 pub use params::{Parameter, parameters};
-pub use spec::{Activation, EncoderSpec};
+pub use spec::{Activation, ClassifierHead, EncoderSpec, LayerShape, Positions};
 
 #[cfg(test)]
 mod tests;

@@ -232,6 +232,13 @@ impl Model {
         Pass::new(self, batch, keep, route)?.run()
     }
 
+    /// The tokens of a packed batch that see their whole sequence, and that all of it sees, where attention has windows:
+    /// the first of each sequence for a classifier (Beltagy et al., 2020, section 3.1), none else.
+    #[must_use]
+    pub fn globals(&self, offsets: &[usize]) -> Vec<usize> {
+        globals(&self.spec, &self.head, offsets)
+    }
+
     /// How many parameters it has, int8 ones included.
     #[must_use]
     pub fn n_parameters(&self) -> usize {
@@ -243,10 +250,11 @@ impl Model {
     #[must_use]
     pub fn macs(&self, sequence_length: usize) -> u64 {
         let (len, hidden) = (sequence_length as u64, self.spec.hidden_size as u64);
-        let layers = self.spec.heads.iter().zip(&self.spec.intermediate_size).map(|(&heads, &intermediate)| {
-            let width = (heads * self.spec.head_dim) as u64;
-            let linear = 4 * hidden * width + 2 * hidden * intermediate as u64;
-            len * linear + 2 * len * len * width
+        let layers = self.spec.layers.iter().map(|layer| {
+            let width = (layer.heads * self.spec.head_dim) as u64;
+            let linear = 4 * hidden * width + 2 * hidden * layer.intermediate_size as u64;
+            let seen = layer.reach.map_or(len, |reach| len.min(2 * reach as u64 + 1));
+            len * linear + 2 * len * seen * width
         });
         let head = match &self.head {
             Head::None => 0,
@@ -275,6 +283,13 @@ pub(super) fn label_maps(labels: &[String]) -> (Value, Value) {
     let by_id: Map<_, _> = labels.iter().enumerate().map(|(id, label)| (id.to_string(), json!(label))).collect();
     let by_label: Map<_, _> = labels.iter().enumerate().map(|(id, label)| (label.clone(), json!(id))).collect();
     (Value::Object(by_id), Value::Object(by_label))
+}
+
+/// As [`Model::globals`].
+pub(crate) fn globals(spec: &EncoderSpec, head: &Head, offsets: &[usize]) -> Vec<usize> {
+    let classifies = matches!(head, Head::SequenceClassification { .. });
+    let has_them = spec.global_projections && classifies;
+    if has_them { offsets[..offsets.len().saturating_sub(1)].to_vec() } else { Vec::new() }
 }
 
 pub(super) fn missing(name: &str) -> ModelError {

@@ -1,6 +1,6 @@
 //! The named parameters of a spec and a head: which there are, and of which shapes.
 
-use super::{EncoderSpec, Head};
+use super::{ClassifierHead, EncoderSpec, Head, LayerShape};
 
 /// A parameter's name and shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,14 +27,16 @@ pub(super) const EMBEDDINGS: [&str; 3] =
 pub fn parameters(spec: &EncoderSpec, head: &Head) -> Vec<Parameter> {
     let mut list = List(Vec::new());
     let hidden = spec.hidden_size;
-    for (module, rows) in EMBEDDINGS.iter().zip([spec.vocab_size, spec.max_positions, spec.type_vocab_size]) {
+    for (module, rows) in
+        EMBEDDINGS.iter().zip([spec.vocab_size, spec.max_positions + spec.positions.offset(), spec.type_vocab_size])
+    {
         list.add(format!("{module}.weight"), &[rows, hidden]);
     }
     list.norm("bert.embeddings.LayerNorm", hidden);
-    for (layer, (&heads, &intermediate)) in spec.heads.iter().zip(&spec.intermediate_size).enumerate() {
+    for (layer, &LayerShape { heads, intermediate_size: intermediate, .. }) in spec.layers.iter().enumerate() {
         let prefix = format!("bert.encoder.layer.{layer}");
         let width = heads * spec.head_dim;
-        for projection in ["query", "key", "value"] {
+        for projection in spec.projections() {
             list.linear(&format!("{prefix}.attention.self.{projection}"), width, hidden);
         }
         list.linear(&format!("{prefix}.attention.output.dense"), hidden, width);
@@ -48,7 +50,12 @@ pub fn parameters(spec: &EncoderSpec, head: &Head) -> Vec<Parameter> {
     }
     match head {
         Head::None => {}
-        Head::SequenceClassification { labels } => list.linear("classifier", labels.len(), hidden),
+        Head::SequenceClassification { labels } => {
+            if let ClassifierHead::Dense(_) = spec.classifier {
+                list.linear("classifier.dense", hidden, hidden);
+            }
+            list.linear("classifier", labels.len(), hidden);
+        }
         Head::MaskedLm => {
             list.linear("cls.predictions.transform.dense", hidden, hidden);
             list.norm("cls.predictions.transform.LayerNorm", hidden);

@@ -9,6 +9,61 @@ pub enum Activation {
     GeluTanh,
     /// `max(0, x)`.
     Relu,
+    /// `tanh(x)`.
+    Tanh,
+}
+
+/// The shape of one layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerShape {
+    /// Heads that are left.
+    pub heads: usize,
+    /// The width of the feed-forward net.
+    pub intermediate_size: usize,
+    /// How far a token sees each way, half of what Hugging Face calls `attention_window`; all tokens without one.
+    pub reach: Option<usize>,
+}
+
+/// How the rows of the position table are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Positions {
+    /// From 0.
+    FromZero,
+    /// From behind the row of the padding token, which has its own row wherever it stands, and is not counted
+    /// (`RoBERTa`).
+    AfterPadding(u32),
+}
+
+impl Positions {
+    /// Rows before that of a sequence's first token.
+    #[must_use]
+    pub fn offset(self) -> usize {
+        match self {
+            Self::FromZero => 0,
+            Self::AfterPadding(padding) => padding as usize + 1,
+        }
+    }
+
+    /// The row of each token of a sequence.
+    pub fn rows(self, input_ids: &[u32]) -> impl Iterator<Item = usize> + '_ {
+        let mut next = self.offset();
+        input_ids.iter().map(move |&id| match self {
+            Self::AfterPadding(padding) if id == padding => padding as usize,
+            _ => {
+                next += 1;
+                next - 1
+            }
+        })
+    }
+}
+
+/// What a sequence classifier does with the first token's hidden state before its last linear layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClassifierHead {
+    /// It takes the encoder's pooler (BERT).
+    Pooler,
+    /// A linear layer of its own, `classifier.dense`, and an activation; dropout before and after it (`RoBERTa`).
+    Dense(Activation),
 }
 
 /// The shape of an encoder.
@@ -16,16 +71,16 @@ pub enum Activation {
 pub struct EncoderSpec {
     /// `hidden_size`.
     pub hidden_size: usize,
-    /// Heads of each layer that are left; as many as layers.
-    pub heads: Vec<usize>,
+    /// Each layer's shape.
+    pub layers: Vec<LayerShape>,
     /// The width of a head; pruning heads does not change it.
     pub head_dim: usize,
-    /// The width of each layer's feed-forward net; as many as layers.
-    pub intermediate_size: Vec<usize>,
     /// `vocab_size`.
     pub vocab_size: usize,
-    /// `max_position_embeddings`.
+    /// Tokens that a sequence may have.
     pub max_positions: usize,
+    /// How rows of the position table are counted.
+    pub positions: Positions,
     /// `type_vocab_size`.
     pub type_vocab_size: usize,
     /// `layer_norm_eps`.
@@ -40,12 +95,23 @@ pub struct EncoderSpec {
     pub initializer_range: f64,
     /// Whether there is a pooler (`tanh(W h₀ + b)`).
     pub pooler: bool,
+    /// What stands before the last layer of a classifier.
+    pub classifier: ClassifierHead,
+    /// Whether tokens that see the whole sequence have projections of their own (`Longformer`).
+    pub global_projections: bool,
 }
 
 impl EncoderSpec {
     /// The number of layers.
     #[must_use]
     pub fn n_layers(&self) -> usize {
-        self.heads.len()
+        self.layers.len()
+    }
+
+    /// The projections of a layer's attention.
+    #[must_use]
+    pub fn projections(&self) -> &'static [&'static str] {
+        const ALL: [&str; 6] = ["query", "key", "value", "query_global", "key_global", "value_global"];
+        if self.global_projections { &ALL } else { &ALL[..3] }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use candle_core::{Device, Tensor};
 
-use super::{EncoderSpec, Head, Int8Weight, Keep, Model, Packed, Quantized, ops::Route, parameters};
+use super::{EncoderSpec, Head, Int8Weight, Keep, LayerShape, Model, Packed, Quantized, ops::Route, parameters};
 
 const MODELS: [&str; 6] =
     ["tiny-classifier", "tiny-gelu-new", "tiny-masked-lm", "tiny-old-names", "tiny-pruned", "tiny-encoder"];
@@ -122,7 +122,8 @@ fn what_is_read_is_what_is_there() {
     let old = load("tiny-old-names");
     assert_eq!((&old.head, old.spec.pooler), (&Head::MaskedLm, false));
     assert!(!old.params.keys().any(|name| name.contains("gamma") || name.contains("decoder")));
-    assert_eq!(load("tiny-pruned").spec.heads, [3, 5, 1]);
+    let heads: Vec<_> = load("tiny-pruned").spec.layers.iter().map(|layer| layer.heads).collect();
+    assert_eq!(heads, [3, 5, 1]);
     let encoder = load("tiny-encoder");
     assert_eq!((&encoder.head, encoder.spec.pooler), (&Head::None, false));
     assert_eq!(encoder.notes, ["the checkpoint has no pooler"]);
@@ -298,8 +299,7 @@ fn heads_are_replaced_and_kept() {
 #[test]
 fn fresh_models_run_and_are_written() {
     let spec = EncoderSpec {
-        heads: vec![2, 1],
-        intermediate_size: vec![20, 20],
+        layers: [2, 1].map(|heads| LayerShape { heads, intermediate_size: 20, reach: None }).to_vec(),
         head_dim: 6,
         hidden_size: 12,
         ..load("tiny-encoder").spec
@@ -311,7 +311,8 @@ fn fresh_models_run_and_are_written() {
     model.save(dir.path(), dir.path()).unwrap();
     let again = Model::load(dir.path(), &Device::Cpu).unwrap();
     assert_eq!(again.spec, spec);
-    let uneven = EncoderSpec { intermediate_size: vec![20, 24], ..spec };
+    let mut uneven = spec;
+    uneven.layers[1].intermediate_size = 24;
     let error = Model::init(uneven, Head::None, 7, &Device::Cpu).unwrap().save(dir.path(), dir.path()).unwrap_err();
     assert!(error.to_string().contains("20 and 24"), "{error}");
 }

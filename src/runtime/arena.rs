@@ -1,16 +1,14 @@
 //! `Arena`: the memory of a pass, kept from pass to pass so that none is allocated a layer.
 
-use crate::{
-    kernels::{flash, linear::Quantized},
-    model::EncoderSpec,
-};
+use super::layer::Room;
+use crate::kernels::{flash, linear::Quantized};
 
 /// Everything that a pass writes to but its result.
 #[derive(Default)]
 pub(super) struct Arena {
     /// Hidden states, `[tokens, hidden_size]`.
     pub(super) x: Vec<f32>,
-    /// Queries, keys and values of a layer, `[tokens, 3 · heads · head_dim]`.
+    /// Queries, keys and values of a layer, `[tokens, qkv_width]`.
     pub(super) qkv: Vec<f32>,
     /// Those of the next layer.
     pub(super) next: Vec<f32>,
@@ -24,18 +22,27 @@ pub(super) struct Arena {
     pub(super) attention: flash::Scratch,
     /// Where the sequences of a chunk start.
     pub(super) offsets: Vec<usize>,
+    /// The tokens of a chunk that see everything where attention has windows.
+    pub(super) globals: Vec<usize>,
+    /// Those of one sequence, by their places in it.
+    pub(super) places: Vec<usize>,
     /// Memory of other threads that work on the same chunk.
     pub(super) others: Vec<Self>,
 }
 
 impl Arena {
     /// Makes hidden states and projections fit so many tokens.
-    pub(super) fn make_room(&mut self, spec: &EncoderSpec, tokens: usize, labels: usize) {
-        let width = spec.heads.iter().max().copied().unwrap_or(0) * spec.head_dim;
-        grow(&mut self.x, tokens * spec.hidden_size);
-        grow(&mut self.qkv, tokens * 3 * width);
-        grow(&mut self.next, tokens * 3 * width);
+    pub(super) fn make_room(&mut self, hidden_size: usize, qkv_width: usize, tokens: usize, labels: usize) {
+        grow(&mut self.x, tokens * hidden_size);
+        grow(&mut self.qkv, tokens * qkv_width);
+        grow(&mut self.next, tokens * qkv_width);
         grow(&mut self.wide, labels);
+    }
+}
+
+impl Arena {
+    pub(super) fn room(&mut self) -> Room<'_> {
+        Room { wide: &mut self.wide, quantized: &mut self.quantized }
     }
 }
 

@@ -8,14 +8,16 @@ use super::{
 };
 use crate::{
     kernels::{norm, quantize},
-    model::{EncoderSpec, ModelError},
+    model::{EncoderSpec, ModelError, Positions},
 };
 
-/// `LayerNorm(word + position + type)`; positions start at 0 in each sequence.
+/// `LayerNorm(word + position + type)`; positions are counted in each sequence.
 pub(super) struct Embeddings {
     words: Stored,
     positions: Stored,
+    counted: Positions,
     types: Stored,
+    n_types: usize,
     norm: (Vec<f32>, Vec<f32>),
     eps: f32,
 }
@@ -25,6 +27,8 @@ impl Embeddings {
         Ok(Self {
             words: weights.take_weight("bert.embeddings.word_embeddings")?,
             positions: weights.take_weight("bert.embeddings.position_embeddings")?,
+            counted: spec.positions,
+            n_types: spec.type_vocab_size,
             types: weights.take_weight("bert.embeddings.token_type_embeddings")?,
             norm: weights.norm("bert.embeddings.LayerNorm")?,
             eps: spec.layer_norm_eps as f32,
@@ -35,13 +39,19 @@ impl Embeddings {
     pub(super) fn run(&self, chunk: Chunk<'_>, rows: Range<usize>, x: &mut [f32]) {
         let width = self.norm.0.len();
         let mut sequence = chunk.offsets.partition_point(|offset| *offset <= rows.start).saturating_sub(1);
-        for (token, x) in rows.zip(x.chunks_exact_mut(width)) {
-            while chunk.offsets[sequence + 1] <= token {
-                sequence += 1;
+        let mut x_rows = x.chunks_exact_mut(width);
+        while sequence + 1 < chunk.offsets.len() && chunk.offsets[sequence] < rows.end {
+            let (start, end) = (chunk.offsets[sequence], chunk.offsets[sequence + 1].min(rows.end));
+            let positions = self.counted.rows(&chunk.input_ids[start..end]);
+            // Positions are counted from the sequence's start, which another thread may have.
+            let skipped = rows.start.saturating_sub(start);
+            for ((token, position), x) in (start..end).zip(positions).skip(skipped).zip(&mut x_rows) {
+                read(&self.words, chunk.input_ids[token] as usize, x);
+                add(&self.positions, position, x);
+                // A family that has one type has none to tell apart.
+                add(&self.types, if self.n_types == 1 { 0 } else { chunk.type_ids[token] as usize }, x);
             }
-            read(&self.words, chunk.input_ids[token] as usize, x);
-            add(&self.positions, token - chunk.offsets[sequence], x);
-            add(&self.types, chunk.type_ids[token] as usize, x);
+            sequence += 1;
         }
         norm::in_place(x, &self.norm.0, &self.norm.1, self.eps);
     }

@@ -10,7 +10,7 @@ use crate::{
         linear::{After, Linear},
         norm,
     },
-    model::{EncoderSpec, Head, ModelError},
+    model::{Activation, ClassifierHead, EncoderSpec, Head, ModelError},
 };
 
 /// A head, packed.
@@ -20,9 +20,11 @@ pub(super) enum Answer {
     PredictTokens(Box<TokenHead>),
 }
 
-/// `W tanh(Wₚ h₀ + bₚ) + b`, `h₀` the hidden state of each sequence's first token.
+/// `W f(W₀ h₀ + b₀) + b`, `h₀` the hidden state of each sequence's first token; before it the encoder's pooler, or a layer of
+/// the head's own.
 pub(super) struct Classifier {
-    pooler: Linear,
+    dense: Linear,
+    after: After,
     classifier: Linear,
 }
 
@@ -40,10 +42,17 @@ impl Answer {
     pub(super) fn new(spec: &EncoderSpec, head: &Head, weights: &mut Weights) -> Result<Self, ModelError> {
         match head {
             Head::None => Ok(Self::None),
-            Head::SequenceClassification { .. } => Ok(Self::Classify(Box::new(Classifier {
-                pooler: weights.linear("bert.pooler.dense")?,
-                classifier: weights.linear("classifier")?,
-            }))),
+            Head::SequenceClassification { .. } => {
+                let (dense, activation) = match spec.classifier {
+                    ClassifierHead::Pooler => ("bert.pooler.dense", Activation::Tanh),
+                    ClassifierHead::Dense(activation) => ("classifier.dense", activation),
+                };
+                Ok(Self::Classify(Box::new(Classifier {
+                    dense: weights.linear(dense)?,
+                    after: After { activation: Some(activation.function()), add: false },
+                    classifier: weights.linear("classifier")?,
+                })))
+            }
             Head::MaskedLm => {
                 let own = "cls.predictions.decoder";
                 let decoder = if weights.has(&format!("{own}.weight")) {
@@ -71,10 +80,7 @@ impl Answer {
                 let rows = chunk.offsets.len() - 1;
                 grow(&mut arena.wide, rows * hidden);
                 let pooled = &mut arena.wide[..rows * hidden];
-                head.pooler.forward(&arena.x[..rows * hidden], &mut arena.quantized, After::default(), pooled);
-                for x in &mut *pooled {
-                    *x = x.tanh();
-                }
+                head.dense.forward(&arena.x[..rows * hidden], &mut arena.quantized, head.after, pooled);
                 head.classifier.forward(pooled, &mut arena.quantized, After::default(), out);
             }
             Self::PredictTokens(head) => {

@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use super::{
+    Chunk,
     arena::{Arena, grow},
     weights::{self, Stored, Weights},
 };
 use crate::{
     kernels::{
-        flash::{self, Heads},
-        linear::{After, Linear},
+        flash::{self, Heads, Rows, Window},
+        linear::{After, Linear, Quantized},
         norm,
     },
     model::{EncoderSpec, ModelError},
@@ -18,7 +19,11 @@ use crate::{
 /// `x = LayerNorm(x + attention(x))`, then `LayerNorm(x + W₂ f(W₁ x))` (Vaswani et al., 2017, 3.1).
 pub(super) struct Layer {
     heads: Heads,
+    /// How far a token sees each way; all of its sequence without it.
+    reach: Option<usize>,
+    /// Queries, keys and values, and behind them the keys and values of global tokens where they have their own.
     qkv: Projection,
+    query_global: Option<Linear>,
     output: Linear,
     output_norm: (Vec<f32>, Vec<f32>),
     up: Linear,
@@ -28,20 +33,43 @@ pub(super) struct Layer {
     eps: f32,
 }
 
+/// What a layer needs beside the rows it works on.
+pub(super) struct Room<'a> {
+    pub(super) wide: &'a mut Vec<f32>,
+    pub(super) quantized: &'a mut Quantized,
+}
+
 /// Queries, keys and values.
 enum Projection {
     /// In one product.
     Together(Linear),
     /// One by one, where some are int8 and some are not.
-    Apart(Box<[Linear; 3]>),
+    Apart(Vec<Linear>),
 }
 
 impl Layer {
-    pub(super) fn new(spec: &EncoderSpec, index: usize, weights: &mut Weights) -> Result<Self, ModelError> {
+    /// `has_globals` says whether any token sees everything where attention has windows.
+    pub(super) fn new(
+        spec: &EncoderSpec,
+        index: usize,
+        has_globals: bool,
+        weights: &mut Weights,
+    ) -> Result<Self, ModelError> {
         let prefix = format!("bert.encoder.layer.{index}");
+        let attention = format!("{prefix}.attention.self");
+        let shape = spec.layers[index];
+        let has_globals = has_globals && shape.reach.is_some();
+        let projections: &[&str] = if has_globals {
+            &["query", "key", "value", "key_global", "value_global"]
+        } else {
+            &["query", "key", "value"]
+        };
+        let query_global = has_globals.then(|| weights.linear(&format!("{attention}.query_global"))).transpose()?;
         Ok(Self {
-            heads: Heads { count: spec.heads[index], dim: spec.head_dim },
-            qkv: Projection::new(&format!("{prefix}.attention.self"), weights)?,
+            heads: Heads { count: shape.heads, dim: spec.head_dim },
+            reach: shape.reach,
+            qkv: Projection::new(&attention, projections, weights)?,
+            query_global,
             output: weights.linear(&format!("{prefix}.attention.output.dense"))?,
             output_norm: weights.norm(&format!("{prefix}.attention.output.LayerNorm"))?,
             up: weights.linear(&format!("{prefix}.intermediate.dense"))?,
@@ -54,25 +82,27 @@ impl Layer {
 
     /// Numbers a token has between projection and attention.
     pub(super) fn qkv_width(&self) -> usize {
-        3 * self.width()
+        if self.query_global.is_some() { 5 * self.width() } else { 3 * self.width() }
     }
 
-    fn width(&self) -> usize {
+    /// Numbers a token has after attention.
+    pub(super) fn width(&self) -> usize {
         self.heads.count * self.heads.dim
     }
 
     /// Queries, keys and values of some rows.
-    pub(super) fn project(&self, x: &[f32], arena: &mut Arena, qkv: &mut [f32]) {
+    pub(super) fn project(&self, x: &[f32], room: Room<'_>, qkv: &mut [f32]) {
+        let Room { wide, quantized } = room;
         match &self.qkv {
-            Projection::Together(linear) => linear.forward(x, &mut arena.quantized, After::default(), qkv),
+            Projection::Together(linear) => linear.forward(x, quantized, After::default(), qkv),
             Projection::Apart(linears) => {
-                let width = self.width();
-                let rows = qkv.len() / (3 * width);
-                grow(&mut arena.wide, rows * width);
+                let (width, stride) = (self.width(), self.qkv_width());
+                let rows = qkv.len() / stride;
+                grow(wide, rows * width);
                 for (part, linear) in linears.iter().enumerate() {
-                    let out = &mut arena.wide[..rows * width];
-                    linear.forward(x, &mut arena.quantized, After::default(), out);
-                    for (qkv, out) in qkv.chunks_exact_mut(3 * width).zip(out.chunks_exact(width)) {
+                    let out = &mut wide[..rows * width];
+                    linear.forward(x, quantized, After::default(), out);
+                    for (qkv, out) in qkv.chunks_exact_mut(stride).zip(out.chunks_exact(width)) {
                         qkv[part * width..][..width].copy_from_slice(out);
                     }
                 }
@@ -80,71 +110,105 @@ impl Layer {
         }
     }
 
-    /// Attention of some rows of a chunk over the whole of their sequences; the result is left in `arena.context`.
-    pub(super) fn attend(&self, offsets: &[usize], qkv: &[f32], rows: Range<usize>, arena: &mut Arena) {
+    /// Attention of some rows of a chunk, whose hidden states are in `x`, over what they see of their sequences; the result
+    /// is left in `arena.context`.
+    pub(super) fn attend(&self, chunk: Chunk<'_>, qkv: &[f32], rows: Range<usize>, x: &[f32], arena: &mut Arena) {
         let width = self.width();
         grow(&mut arena.context, rows.len() * width);
-        let first = offsets.partition_point(|offset| *offset <= rows.start).saturating_sub(1);
-        for ends in offsets[first..].windows(2) {
+        let first = chunk.offsets.partition_point(|offset| *offset <= rows.start).saturating_sub(1);
+        for ends in chunk.offsets[first..].windows(2) {
             let (start, end) = (ends[0].max(rows.start), ends[1].min(rows.end));
             if start >= end {
                 break;
             }
-            let qkv = &qkv[ends[0] * 3 * width..ends[1] * 3 * width];
-            let out = &mut arena.context[(start - rows.start) * width..(end - rows.start) * width];
-            flash::forward(qkv, self.heads, start - ends[0]..end - ends[0], &mut arena.attention, out);
+            let sequence = self.sequence(chunk, ends, qkv, arena);
+            self.attend_near(sequence, start - ends[0]..end - ends[0], start - rows.start, arena);
+            for &token in chunk.globals_of(ends).iter().filter(|token| (start..end).contains(*token)) {
+                self.attend_all(sequence, token - rows.start, x, arena);
+            }
         }
     }
 
-    /// The same for the first token of each sequence, one row a sequence.
-    pub(super) fn attend_firsts(&self, offsets: &[usize], qkv: &[f32], arena: &mut Arena) {
+    /// The same for the first token of each sequence, one row a sequence, `x` too.
+    pub(super) fn attend_firsts(&self, chunk: Chunk<'_>, qkv: &[f32], x: &[f32], arena: &mut Arena) {
+        grow(&mut arena.context, (chunk.offsets.len() - 1) * self.width());
+        for (row, ends) in chunk.offsets.windows(2).enumerate() {
+            let sequence = self.sequence(chunk, ends, qkv, arena);
+            if self.query_global.is_some() && chunk.globals_of(ends).first() == Some(&ends[0]) {
+                self.attend_all(sequence, row, x, arena);
+            } else {
+                self.attend_near(sequence, 0..1, row, arena);
+            }
+        }
+    }
+
+    /// The projections of a sequence; the places of its global tokens are left in `arena.places`.
+    fn sequence<'a>(&self, chunk: Chunk<'_>, ends: &[usize], qkv: &'a [f32], arena: &mut Arena) -> Rows<'a> {
+        arena.places.clear();
+        arena.places.extend(chunk.globals_of(ends).iter().map(|token| token - ends[0]));
+        let stride = self.qkv_width();
+        Rows::new(&qkv[ends[0] * stride..ends[1] * stride], stride, 0)
+    }
+
+    /// Attention of some queries of a sequence over those near them and the global ones, into `arena.context` from `row` on.
+    fn attend_near(&self, sequence: Rows<'_>, queries: Range<usize>, row: usize, arena: &mut Arena) {
         let width = self.width();
-        grow(&mut arena.context, (offsets.len() - 1) * width);
-        for (ends, out) in offsets.windows(2).zip(arena.context.chunks_exact_mut(width)) {
-            let qkv = &qkv[ends[0] * 3 * width..ends[1] * 3 * width];
-            flash::forward(qkv, self.heads, 0..1, &mut arena.attention, out);
+        let out = &mut arena.context[row * width..][..queries.len() * width];
+        match self.reach {
+            None => flash::forward(sequence, self.heads, queries, &mut arena.attention, out),
+            Some(reach) => {
+                let window = Window { reach, globals: &arena.places };
+                flash::windowed(sequence, self.heads, window, queries, &mut arena.attention, out);
+            }
         }
     }
 
-    /// What follows attention, in place: `x` holds the layer's input, `arena.context` what attention gave for these rows.
-    pub(super) fn finish(&self, x: &mut [f32], arena: &mut Arena) {
-        let rows = x.len() / self.output.outputs();
+    /// Attention of a global token over its whole sequence; `row` is its place in `x` and in `arena.context`.
+    fn attend_all(&self, sequence: Rows<'_>, row: usize, x: &[f32], arena: &mut Arena) {
+        let Some(query) = &self.query_global else { return };
+        let (width, hidden) = (self.width(), query.inputs());
+        grow(&mut arena.wide, width);
+        let queries = &mut arena.wide[..width];
+        query.forward(&x[row * hidden..][..hidden], &mut arena.quantized, After::default(), queries);
+        let out = &mut arena.context[row * width..][..width];
+        flash::cross(Rows::new(queries, width, 0), sequence.from(3 * width), self.heads, &mut arena.attention, out);
+    }
+
+    /// What follows attention, in place: `x` holds the layer's input, `context` what attention gave for these rows.
+    pub(super) fn finish(&self, x: &mut [f32], context: &[f32], room: Room<'_>) {
+        let Room { wide, quantized } = room;
         let residual = After { activation: None, add: true };
-        let context = &arena.context[..rows * self.width()];
-        self.output.forward(context, &mut arena.quantized, residual, x);
+        self.output.forward(context, quantized, residual, x);
         norm::in_place(x, &self.output_norm.0, &self.output_norm.1, self.eps);
-        let intermediate = self.up.outputs();
-        grow(&mut arena.wide, rows * intermediate);
-        let wide = &mut arena.wide[..rows * intermediate];
-        self.up.forward(x, &mut arena.quantized, self.after_up, wide);
-        self.down.forward(wide, &mut arena.quantized, residual, x);
+        let rows = x.len() / self.up.inputs();
+        grow(wide, rows * self.up.outputs());
+        let wide = &mut wide[..rows * self.up.outputs()];
+        self.up.forward(x, quantized, self.after_up, wide);
+        self.down.forward(wide, quantized, residual, x);
         norm::in_place(x, &self.down_norm.0, &self.down_norm.1, self.eps);
     }
 }
 
 impl Projection {
-    fn new(module: &str, weights: &mut Weights) -> Result<Self, ModelError> {
-        let mut parts = Vec::with_capacity(3);
-        for name in ["query", "key", "value"] {
+    fn new(module: &str, projections: &[&str], weights: &mut Weights) -> Result<Self, ModelError> {
+        let mut parts = Vec::with_capacity(projections.len());
+        for name in projections {
             let module = format!("{module}.{name}");
             let bias = weights.take(&format!("{module}.bias"))?;
             parts.push((weights.take_weight(&module)?, bias));
         }
         let bias: Vec<f32> = parts.iter().flat_map(|(_, bias)| bias.iter().copied()).collect();
         let weights: Vec<&Stored> = parts.iter().map(|(weight, _)| weight).collect();
-        Ok(match weights.as_slice() {
-            [Stored::F32(q), Stored::F32(k), Stored::F32(v)] => {
-                Self::Together(Linear::from_f32(&[q.as_slice(), k, v].concat(), &bias))
-            }
-            [Stored::Int8(q), Stored::Int8(k), Stored::Int8(v)] => {
-                let values = [q, k, v].map(|weight| weight.values()).concat();
-                let scales = [q, k, v].map(|weight| weight.scales()).concat();
-                Self::Together(Linear::from_int8(&values, &scales, &bias))
-            }
-            _ => {
-                let pack = |at: usize| weights::pack(&parts[at].0, &parts[at].1);
-                Self::Apart(Box::new([pack(0), pack(1), pack(2)]))
-            }
+        let f32: Vec<_> = weights.iter().filter_map(|weight| weight.as_f32()).collect();
+        let int8: Vec<_> = weights.iter().filter_map(|weight| weight.as_int8()).collect();
+        Ok(if f32.len() == parts.len() {
+            Self::Together(Linear::from_f32(&f32.concat(), &bias))
+        } else if int8.len() == parts.len() {
+            let values: Vec<_> = int8.iter().map(|weight| weight.values()).collect();
+            let scales: Vec<_> = int8.iter().map(|weight| weight.scales()).collect();
+            Self::Together(Linear::from_int8(&values.concat(), &scales.concat(), &bias))
+        } else {
+            Self::Apart(parts.iter().map(|(weight, bias)| weights::pack(weight, bias)).collect())
         })
     }
 }

@@ -20,17 +20,21 @@ use std::{ops::Range, sync::Mutex};
 use rayon::prelude::*;
 
 use self::{arena::Arena, embeddings::Embeddings, head::Answer, layer::Layer, weights::Weights};
-use crate::model::{EncoderSpec, Head, Model, ModelError, Packed};
+use crate::model::{self, EncoderSpec, Head, Model, ModelError, Packed};
 
 /// Tokens that go through a layer together: enough for the weights to be read once for many rows, few enough for the rows
 /// to stay in the second cache.
 const CHUNK: usize = 256;
+/// Rows that pass through all linear layers of a layer before the next ones do: what is between these stays in the second
+/// cache.
+const BLOCK: usize = 128;
 /// Below so many tokens a thread does not pay for being woken.
 const LEAST: usize = 16;
 
 /// A model that is ready to answer.
 pub struct Engine {
     spec: EncoderSpec,
+    head: Head,
     labels: usize,
     embeddings: Embeddings,
     layers: Vec<Layer>,
@@ -46,6 +50,16 @@ struct Chunk<'a> {
     type_ids: &'a [u32],
     /// Where each sequence starts in `input_ids`, and the end.
     offsets: &'a [usize],
+    /// The tokens that see everything where attention has windows, ascending.
+    globals: &'a [usize],
+}
+
+impl<'a> Chunk<'a> {
+    /// Those of one sequence.
+    fn globals_of(self, ends: &[usize]) -> &'a [usize] {
+        let before = |end: usize| self.globals.partition_point(|token| *token < end);
+        &self.globals[before(ends[0])..before(ends[1])]
+    }
 }
 
 impl Engine {
@@ -59,12 +73,14 @@ impl Engine {
             Head::SequenceClassification { labels } => labels.len(),
             Head::None | Head::MaskedLm => 0,
         };
+        let has_globals = !model.globals(&[0, 1]).is_empty();
         let mut weights = Weights::new(model);
         let answer = Answer::new(&spec, &head, &mut weights)?;
-        let layers =
-            (0..spec.n_layers()).map(|index| Layer::new(&spec, index, &mut weights)).collect::<Result<_, _>>()?;
+        let layers = (0..spec.n_layers())
+            .map(|index| Layer::new(&spec, index, has_globals, &mut weights))
+            .collect::<Result<_, _>>()?;
         let embeddings = Embeddings::new(&spec, &mut weights)?;
-        Ok(Self { spec, labels, embeddings, layers, answer, arenas: Mutex::default() })
+        Ok(Self { spec, head, labels, embeddings, layers, answer, arenas: Mutex::default() })
     }
 
     /// The logits: `[rows, labels]` of a classifier, `[tokens, vocab_size]` of a masked LM, none without a head.
@@ -134,9 +150,13 @@ impl Engine {
             let mut offsets = std::mem::take(&mut arena.offsets);
             offsets.clear();
             offsets.extend(batch.offsets[rows.start..=rows.end].iter().map(|offset| offset - start));
+            let mut globals = std::mem::take(&mut arena.globals);
+            globals.clear();
+            globals.extend(model::globals(&self.spec, &self.head, &offsets));
             let (input_ids, type_ids) = (&batch.input_ids[start..end], &batch.type_ids[start..end]);
-            run(Chunk { input_ids, type_ids, offsets: &offsets }, threads_of_a_chunk, &mut arena, part);
-            arena.offsets = offsets;
+            let chunk = Chunk { input_ids, type_ids, offsets: &offsets, globals: &globals };
+            run(chunk, threads_of_a_chunk, &mut arena, part);
+            (arena.offsets, arena.globals) = (offsets, globals);
             if let Ok(mut arenas) = self.arenas.lock() {
                 arenas.push(arena);
             }
@@ -152,7 +172,8 @@ impl Engine {
     /// is enough, of the first token of each sequence.
     fn through(&self, chunk: Chunk<'_>, threads: usize, firsts_only: bool, arena: &mut Arena) {
         let tokens = chunk.input_ids.len();
-        arena.make_room(&self.spec, tokens, self.labels);
+        let widest = (0..self.layers.len()).map(|index| self.qkv_width(index)).max().unwrap_or(0);
+        arena.make_room(self.spec.hidden_size, widest, tokens, self.labels);
         let rows_of_part = if threads == 1 {
             tokens
         } else {
@@ -171,7 +192,9 @@ impl Engine {
             |arena, rows, x, qkv| {
                 self.embeddings.run(chunk, rows, x);
                 if let Some(layer) = self.layers.first() {
-                    layer.project(x, arena, qkv);
+                    for (x, qkv) in blocks(x, hidden, qkv, layer.qkv_width()) {
+                        layer.project(x, arena.room(), qkv);
+                    }
                 }
             },
         );
@@ -179,11 +202,15 @@ impl Engine {
         for (index, layer) in self.layers.iter().enumerate().take(all) {
             let width = self.qkv_width(index + 1);
             for_parts(arena, tokens, rows_of_part, (&mut x, hidden), (&mut next, width), |arena, rows, x, next| {
-                layer.attend(chunk.offsets, &qkv, rows, arena);
-                layer.finish(x, arena);
-                if let Some(layer) = self.layers.get(index + 1) {
-                    layer.project(x, arena, next);
+                layer.attend(chunk, &qkv, rows, x, arena);
+                let context = std::mem::take(&mut arena.context);
+                for ((x, next), context) in blocks(x, hidden, next, width).zip(context.chunks(BLOCK * layer.width())) {
+                    layer.finish(x, &context[..x.len() / hidden * layer.width()], arena.room());
+                    if let Some(layer) = self.layers.get(index + 1) {
+                        layer.project(x, arena.room(), next);
+                    }
                 }
+                arena.context = context;
             });
             std::mem::swap(&mut qkv, &mut next);
         }
@@ -192,8 +219,11 @@ impl Engine {
                 x.copy_within(start * hidden..(start + 1) * hidden, row * hidden);
             }
             if let Some(layer) = self.layers.last() {
-                layer.attend_firsts(chunk.offsets, &qkv, arena);
-                layer.finish(&mut x[..(chunk.offsets.len() - 1) * hidden], arena);
+                let rows = chunk.offsets.len() - 1;
+                layer.attend_firsts(chunk, &qkv, &x, arena);
+                let context = std::mem::take(&mut arena.context);
+                layer.finish(&mut x[..rows * hidden], &context[..rows * layer.width()], arena.room());
+                arena.context = context;
             }
         }
         (arena.x, arena.qkv, arena.next) = (x, qkv, next);
@@ -203,6 +233,21 @@ impl Engine {
     fn qkv_width(&self, index: usize) -> usize {
         self.layers.get(index).map_or(0, Layer::qkv_width)
     }
+}
+
+/// Rows of two matrices, some at a time; the second may have no columns.
+fn blocks<'a>(
+    x: &'a mut [f32],
+    x_width: usize,
+    y: &'a mut [f32],
+    y_width: usize,
+) -> impl Iterator<Item = (&'a mut [f32], &'a mut [f32])> {
+    let mut rest = y;
+    x.chunks_mut(BLOCK * x_width).map(move |x| {
+        let (y, others) = std::mem::take(&mut rest).split_at_mut(x.len() / x_width * y_width);
+        rest = others;
+        (x, y)
+    })
 }
 
 /// Runs `work` on parts of the rows, side by side where there are several; each part has memory of its own.

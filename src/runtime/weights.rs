@@ -18,6 +18,16 @@ pub(super) enum Stored {
     Int8(Box<Int8Weight>),
 }
 
+impl Stored {
+    pub(super) fn as_f32(&self) -> Option<&[f32]> {
+        if let Self::F32(values) = self { Some(values) } else { None }
+    }
+
+    pub(super) fn as_int8(&self) -> Option<&Int8Weight> {
+        if let Self::Int8(weight) = self { Some(weight) } else { None }
+    }
+}
+
 impl Weights {
     pub(super) fn new(model: Model) -> Self {
         Self { model }

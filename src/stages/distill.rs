@@ -284,7 +284,8 @@ fn terms(params: &Params, teacher: &Model, student: &Model, seed: u64) -> Result
             "hidden" => Box::new(LastHidden::new(width, teacher_width, seed, device)?),
             "hidden_layers" => Box::new(HiddenLayers::new(mapping.clone(), width, teacher_width, seed, device)?),
             _ => {
-                let (student, teacher) = (student.spec.heads.clone(), teacher.spec.heads.clone());
+                let heads = |model: &Model| model.spec.layers.iter().map(|layer| layer.heads).collect();
+                let (student, teacher) = (heads(student), heads(teacher));
                 Box::new(Attention::new(mapping.clone(), student, teacher))
             }
         };

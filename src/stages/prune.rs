@@ -223,7 +223,7 @@ fn remove(
 ) -> Result<(), StageError> {
     if params.heads > 0.0 {
         let kept = prune::choose_heads(importance, params.heads);
-        let (all, left): (usize, usize) = (model.spec.heads.iter().sum(), kept.iter().map(Vec::len).sum());
+        let (all, left): (usize, usize) = (model.spec.layers.iter().map(|layer| layer.heads).sum(), kept.iter().map(Vec::len).sum());
         surgery::keep_heads(model, &kept)?;
         ctx.record.fact("heads", format!("{left} of {all} are left"));
         if left < all {
@@ -234,10 +234,10 @@ fn remove(
         }
     }
     if params.neurons > 0.0 {
-        let width = model.spec.intermediate_size.first().copied().unwrap_or(0);
+        let width = model.spec.layers.first().map_or(0, |layer| layer.intermediate_size);
         let kept = prune::choose_neurons(importance, params.neurons, params.multiple_of)?;
         surgery::keep_neurons(model, &kept)?;
-        let left = model.spec.intermediate_size.first().copied().unwrap_or(0);
+        let left = model.spec.layers.first().map_or(0, |layer| layer.intermediate_size);
         ctx.record.fact("neurons", format!("{left} of {width} in each layer are left"));
         if left == width {
             ctx.record.warnings.push(format!(
@@ -346,10 +346,10 @@ fn report(
         let zeros = surgery::sparsity_of(model, &of_layer)?;
         let text = format!(
             "{} of {} heads, {} of {} neurons, {} of the weights zero",
-            model.spec.heads[layer],
-            spec.heads[layer],
-            units::thousands(model.spec.intermediate_size[layer] as u64),
-            units::thousands(spec.intermediate_size[layer] as u64),
+            model.spec.layers[layer].heads,
+            spec.layers[layer].heads,
+            units::thousands(model.spec.layers[layer].intermediate_size as u64),
+            units::thousands(spec.layers[layer].intermediate_size as u64),
             Unit::Share.show(zeros),
         );
         ctx.record.fact(format!("layer {layer}"), text);
@@ -379,8 +379,8 @@ mod tests {
         assert!((value(&record, "sparsity") - 0.5).abs() < 1e-3, "{}", value(&record, "sparsity"));
         let before = Model::load(&rig.path("model"), &candle_core::Device::Cpu).unwrap();
         let after = Model::load(&rig.path("slim"), &candle_core::Device::Cpu).unwrap();
-        assert_eq!(after.spec.heads.iter().sum::<usize>(), 6);
-        assert_eq!(after.spec.intermediate_size, [32, 32]);
+        assert_eq!(after.spec.layers.iter().map(|layer| layer.heads).sum::<usize>(), 6);
+        assert!(after.spec.layers.iter().all(|layer| layer.intermediate_size == 32));
         assert_eq!(value(&record, "parameters_removed"), (before.n_parameters() - after.n_parameters()) as f64);
         assert!(record.curves.iter().any(|curve| curve.name == "training loss" && curve.points.len() == 10));
         // The same again, to the bit; and with a teacher, something else.

@@ -7,18 +7,18 @@ use candle_core::Device;
 use super::*;
 use crate::{
     data::Encoding,
-    model::{Activation, EncoderSpec, Head, Keep, Output},
+    model::{Activation, ClassifierHead, EncoderSpec, Head, Keep, LayerShape, Output, Positions},
 };
 
 /// A model of two layers that learns in seconds, and rows whose label is whether they contain token 5.
 pub(crate) fn tiny() -> (Model, Examples) {
     let spec = EncoderSpec {
         hidden_size: 16,
-        heads: vec![2, 2],
+        layers: vec![LayerShape { heads: 2, intermediate_size: 32, reach: None }; 2],
         head_dim: 8,
-        intermediate_size: vec![32, 32],
         vocab_size: 20,
         max_positions: 16,
+        positions: Positions::FromZero,
         type_vocab_size: 2,
         layer_norm_eps: 1e-12,
         activation: Activation::Gelu,
@@ -26,6 +26,8 @@ pub(crate) fn tiny() -> (Model, Examples) {
         attention_dropout: 0.1,
         initializer_range: 0.1,
         pooler: true,
+        classifier: ClassifierHead::Pooler,
+        global_projections: false,
     };
     let head = Head::SequenceClassification { labels: vec!["no".into(), "yes".into()] };
     let model = Model::init(spec, head, 1, &Device::Cpu).unwrap();

@@ -5,7 +5,7 @@ use crate::{
         CompressError,
         layers::{Selection, keep_layers},
     },
-    model::{EncoderSpec, Model},
+    model::{EncoderSpec, LayerShape, Model},
 };
 
 /// A student of some layers of the teacher, with copies of its embeddings, pooler and head.
@@ -45,12 +45,11 @@ pub fn fresh_student(teacher: &Model, shape: &StudentShape, seed: u64) -> Result
              divide the width"
         )));
     }
-    let spec = EncoderSpec {
-        hidden_size,
-        heads: vec![heads; n_layers],
-        head_dim,
-        intermediate_size: vec![intermediate_size.unwrap_or(4 * hidden_size); n_layers],
-        ..teacher.spec.clone()
+    let layer = LayerShape {
+        heads,
+        intermediate_size: intermediate_size.unwrap_or(4 * hidden_size),
+        reach: teacher.spec.layers.first().and_then(|layer| layer.reach),
     };
+    let spec = EncoderSpec { hidden_size, head_dim, layers: vec![layer; n_layers], ..teacher.spec.clone() };
     Ok(Model::init(spec, teacher.head.clone(), seed, &teacher.device)?)
 }

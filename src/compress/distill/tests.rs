@@ -78,12 +78,13 @@ fn gradients_of_attentions() {
 fn all_terms(teacher: &Model, student: &Model) -> Vec<WeightedTerm> {
     let mapping = uniform_mapping(student.spec.n_layers(), teacher.spec.n_layers());
     let (width, teacher_width) = (student.spec.hidden_size, teacher.spec.hidden_size);
+    let heads = |model: &Model| model.spec.layers.iter().map(|layer| layer.heads).collect();
     vec![
         (0.5, Box::new(Logits { temperature: 2.0 })),
         (0.5, Box::new(Hard::default())),
         (0.1, Box::new(LastHidden::new(width, teacher_width, 1, &Device::Cpu).unwrap())),
         (0.1, Box::new(HiddenLayers::new(mapping.clone(), width, teacher_width, 1, &Device::Cpu).unwrap())),
-        (0.1, Box::new(Attention::new(mapping, student.spec.heads.clone(), teacher.spec.heads.clone()))),
+        (0.1, Box::new(Attention::new(mapping, heads(student), heads(teacher)))),
     ]
 }
 

@@ -47,8 +47,8 @@ pub fn measure(
     }
     let spec = model.spec.clone();
     let mut importance = Importance {
-        heads: spec.heads.iter().map(|&n| vec![0.0; n]).collect(),
-        neurons: spec.intermediate_size.iter().map(|&n| vec![0.0; n]).collect(),
+        heads: spec.layers.iter().map(|layer| vec![0.0; layer.heads]).collect(),
+        neurons: spec.layers.iter().map(|layer| vec![0.0; layer.intermediate_size]).collect(),
         rows: encodings.len(),
     };
     let names: Vec<[String; 2]> = (0..spec.n_layers()).map(|layer| [attention(layer), feed_forward(layer)]).collect();

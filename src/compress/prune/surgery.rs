@@ -20,7 +20,7 @@ use crate::{
 /// When a head does not exist, a layer would keep none, or the model is not f32.
 pub fn keep_heads(model: &mut Model, kept: &HeadChoice) -> Result<(), CompressError> {
     for (layer, kept) in kept.iter().enumerate() {
-        let (n_heads, head_dim) = (model.spec.heads[layer], model.spec.head_dim);
+        let (n_heads, head_dim) = (model.spec.layers[layer].heads, model.spec.head_dim);
         check(kept, n_heads, &format!("layer {layer}: heads"))?;
         if kept.len() == n_heads {
             continue;
@@ -28,13 +28,13 @@ pub fn keep_heads(model: &mut Model, kept: &HeadChoice) -> Result<(), CompressEr
         let rows: Vec<u32> =
             kept.iter().flat_map(|head| head * head_dim..(head + 1) * head_dim).map(|i| i as u32).collect();
         let prefix = format!("bert.encoder.layer.{layer}.attention");
-        for projection in ["query", "key", "value"] {
+        for projection in model.spec.projections() {
             select(model, &format!("{prefix}.self.{projection}.weight"), 0, &rows)?;
             select(model, &format!("{prefix}.self.{projection}.bias"), 0, &rows)?;
         }
         select(model, &format!("{prefix}.output.dense.weight"), 1, &rows)?;
         name_pruned_heads(model, layer, kept);
-        model.spec.heads[layer] = kept.len();
+        model.spec.layers[layer].heads = kept.len();
     }
     Ok(())
 }
@@ -45,15 +45,15 @@ pub fn keep_heads(model: &mut Model, kept: &HeadChoice) -> Result<(), CompressEr
 /// When a neuron does not exist, a layer would keep none, or the model is not f32.
 pub fn keep_neurons(model: &mut Model, kept: &NeuronChoice) -> Result<(), CompressError> {
     for (layer, kept) in kept.iter().enumerate() {
-        check(kept, model.spec.intermediate_size[layer], &format!("layer {layer}: neurons"))?;
+        check(kept, model.spec.layers[layer].intermediate_size, &format!("layer {layer}: neurons"))?;
         let rows: Vec<u32> = kept.iter().map(|&neuron| neuron as u32).collect();
         let prefix = format!("bert.encoder.layer.{layer}");
         select(model, &format!("{prefix}.intermediate.dense.weight"), 0, &rows)?;
         select(model, &format!("{prefix}.intermediate.dense.bias"), 0, &rows)?;
         select(model, &format!("{prefix}.output.dense.weight"), 1, &rows)?;
-        model.spec.intermediate_size[layer] = kept.len();
+        model.spec.layers[layer].intermediate_size = kept.len();
     }
-    if let Some(width) = model.spec.intermediate_size.first()
+    if let Some(width) = model.spec.layers.first().map(|layer| layer.intermediate_size)
         && let Some(config) = model.config.as_object_mut()
     {
         config.insert("intermediate_size".into(), json!(width));

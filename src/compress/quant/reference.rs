@@ -129,7 +129,7 @@ impl Reference<'_> {
     fn layer(&self, hidden: &Tensor, layer: usize) -> Result<Tensor, CompressError> {
         let spec = &self.parent.spec;
         let prefix = format!("bert.encoder.layer.{layer}");
-        let (length, heads, head_dim) = (hidden.dim(0)?, spec.heads[layer], spec.head_dim);
+        let (length, heads, head_dim) = (hidden.dim(0)?, spec.layers[layer].heads, spec.head_dim);
         let split = |name: &str| -> Result<Tensor, CompressError> {
             let projected = self.linear(hidden, &format!("{prefix}.attention.self.{name}"))?;
             Ok(projected.reshape((length, heads, head_dim))?.transpose(0, 1)?.contiguous()?) // [heads, length, head_dim]
@@ -165,6 +165,7 @@ impl Reference<'_> {
             Activation::Gelu => x.gelu_erf()?,
             Activation::GeluTanh => x.gelu()?,
             Activation::Relu => x.relu()?,
+            Activation::Tanh => x.tanh()?,
         })
     }
 

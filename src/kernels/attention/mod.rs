@@ -1,4 +1,5 @@
-//! Attention over packed sequences: every token of a sequence attends to every token of the same sequence.
+//! Attention over packed sequences: every token of a sequence attends to the tokens of the same sequence, or to those near
+//! it and some that all see.
 //!
 //! Queries, keys and values are `[tokens, heads · head_dim]`; sequence `s` owns the rows `offsets[s]..offsets[s + 1]`.
 //! Probabilities stand sequence after sequence, head after head, `[len, len]` each: `[Σ heads · len²]` in all.
@@ -24,6 +25,10 @@ pub struct Shape<'a> {
     pub heads: usize,
     /// The width of a head.
     pub head_dim: usize,
+    /// How far a token sees each way; all of its sequence without it.
+    pub reach: Option<usize>,
+    /// Tokens that are seen from everywhere in their sequences, ascending.
+    pub globals: &'a [usize],
 }
 
 impl Shape<'_> {
@@ -60,7 +65,7 @@ pub fn forward(q: &[f32], k: &[f32], v: &[f32], shape: Shape<'_>, mask: Option<M
     let shared = Shared::new(out);
     for_each(shape, |isa, task, scratch| {
         let Scratch { a, b, c, d, e, .. } = scratch;
-        probabilities_of(isa, q, k, task, a, b, c);
+        probabilities_of(isa, q, k, shape, task, [a, b], c);
         drop_out(isa, mask, task, c, d);
         let probabilities = if mask.is_some() { d } else { c };
         gather(isa, v, task, 1.0, b);
@@ -90,7 +95,7 @@ pub fn backward(
     for_each(shape, |isa, task, scratch| {
         let Scratch { a, b, c, d, e, f } = scratch;
         let (len, head_dim) = (task.len, task.head_dim);
-        probabilities_of(isa, q, k, task, a, b, c);
+        probabilities_of(isa, q, k, shape, task, [a, b], c);
         drop_out(isa, mask, task, c, d);
         // dV = Pᵀ dO, with the probabilities as they were used.
         gather(isa, gradient, task, 1.0, a);
@@ -121,7 +126,7 @@ pub fn probabilities(q: &[f32], k: &[f32], shape: Shape<'_>) -> Vec<f32> {
     let shared = Shared::new(&mut out);
     for_each(shape, |isa, task, scratch| {
         let Scratch { a, b, c, .. } = scratch;
-        probabilities_of(isa, q, k, task, a, b, c);
+        probabilities_of(isa, q, k, shape, task, [a, b], c);
         for (i, row) in c.chunks_exact(padded(task.len)).enumerate() {
             // SAFETY: the probabilities of different tasks, and different rows of one, do not overlap.
             let out = unsafe { shared.part(task.probabilities + i * task.len, task.len) };
@@ -203,11 +208,46 @@ pub fn context_backward(p: &[f32], v: &[f32], gradient: &[f32], shape: Shape<'_>
 }
 
 /// `c = softmax(q kᵀ / √head_dim)` of one task, `[len, padded(len)]`, with `a` and `b` as room.
-fn probabilities_of(isa: Isa, q: &[f32], k: &[f32], task: Task, a: &mut Vec<f32>, b: &mut Vec<f32>, c: &mut Vec<f32>) {
+fn probabilities_of(
+    isa: Isa,
+    q: &[f32],
+    k: &[f32],
+    shape: Shape<'_>,
+    task: Task,
+    room: [&mut Vec<f32>; 2],
+    c: &mut Vec<f32>,
+) {
+    let [a, b] = room;
     gather(isa, q, task, task.scale, a);
     gather_transposed(isa, k, task, b);
     multiply(isa, Operands { a, a_transposed: false, b, rows: task.len, depth: task.head_dim }, task.len, c);
+    hide(shape, task, f32::NEG_INFINITY, c);
     softmax(isa, c, task.len);
+    hide(shape, task, 0.0, c);
+}
+
+/// Gives the pairs of tokens that do not see each other a value.
+fn hide(shape: Shape<'_>, task: Task, value: f32, c: &mut [f32]) {
+    let Some(reach) = shape.reach else { return };
+    let start = task.start / task.width;
+    let globals = shape.globals;
+    let globals = &globals[globals.partition_point(|place| *place < start)..];
+    let globals = &globals[..globals.partition_point(|place| *place < start + task.len)];
+    for (query, row) in c.chunks_exact_mut(padded(task.len)).enumerate() {
+        let (first, end) = (query.saturating_sub(reach), query.saturating_add(reach).saturating_add(1).min(task.len));
+        let mut from = 0;
+        for seen in globals.iter().map(|place| place - start).filter(|place| *place < first) {
+            row[from..seen].fill(value);
+            from = seen + 1;
+        }
+        row[from..first].fill(value);
+        let mut from = end;
+        for seen in globals.iter().map(|place| place - start).filter(|place| *place >= end) {
+            row[from..seen].fill(value);
+            from = seen + 1;
+        }
+        row[from..task.len].fill(value);
+    }
 }
 
 /// The gradients of queries and keys from that of the scores: `dQ = dS K / √head_dim`,

@@ -19,7 +19,18 @@ fn gradients(inputs: [&[f32]; 3], gradient: &[f32], shape: Shape<'_>, mask: Opti
 }
 
 fn shape(heads: usize, head_dim: usize) -> Shape<'static> {
-    Shape { offsets: &OFFSETS, heads, head_dim }
+    Shape { offsets: &OFFSETS, heads, head_dim, reach: None, globals: &[] }
+}
+
+/// All of a sequence, and windows with and without tokens that are seen from everywhere.
+fn shapes(heads: usize, head_dim: usize) -> [Shape<'static>; 4] {
+    let whole = shape(heads, head_dim);
+    [
+        whole,
+        Shape { reach: Some(0), ..whole },
+        Shape { reach: Some(3), globals: &[1, 3, 11, 12, 36], ..whole },
+        Shape { reach: Some(usize::MAX - 1), globals: &[20], ..whole },
+    ]
 }
 
 /// Probabilities and output in double precision.
@@ -31,7 +42,9 @@ fn expected(q: &[f32], k: &[f32], v: &[f32], shape: Shape<'_>, mask: Option<Mask
             let cut = |x: &[f32]| -> Vec<f32> {
                 (ends[0]..ends[1]).flat_map(|t| x[t * shape.width() + column..][..shape.head_dim].to_vec()).collect()
             };
-            let p = reference::probabilities(&cut(q), &cut(k), shape.head_dim);
+            let p = reference::probabilities(&cut(q), &cut(k), shape.head_dim, |i, j| {
+                shape.reach.is_none_or(|reach| i.abs_diff(j) <= reach) || shape.globals.contains(&(ends[0] + j))
+            });
             let (len, v) = (ends[1] - ends[0], cut(v));
             for i in 0..len {
                 for j in 0..len {
@@ -50,8 +63,8 @@ fn expected(q: &[f32], k: &[f32], v: &[f32], shape: Shape<'_>, mask: Option<Mask
 
 #[test]
 fn forward_agrees_with_plain_loops() {
-    for (heads, head_dim) in [(5, 6), (2, 32), (1, 17)] {
-        let shape = shape(heads, head_dim);
+    for shape in [(5, 6), (2, 32), (1, 17)].into_iter().flat_map(|(heads, head_dim)| shapes(heads, head_dim)) {
+        let Shape { heads, head_dim, .. } = shape;
         let [q, k, v] = [1, 2, 3].map(|seed| noise(37 * heads * head_dim, seed));
         for mask in [None, Some(Mask::new(0.2, 7, 1))] {
             let (p, out) = expected(&q, &k, &v, shape, mask);
@@ -67,7 +80,10 @@ fn forward_agrees_with_plain_loops() {
 
 #[test]
 fn gradients_agree_with_differences() {
-    let shape = shape(2, 6);
+    shapes(2, 6).into_iter().for_each(check_gradients);
+}
+
+fn check_gradients(shape: Shape<'_>) {
     let [q, k, v, gradient] = [1, 2, 3, 4].map(|seed| noise(37 * 12, seed));
     let dot = |x: &[f64], gradient: &[f32]| x.iter().zip(gradient).map(|(x, g)| x * f64::from(*g)).sum::<f64>();
     for mask in [None, Some(Mask::new(0.2, 7, 1))] {

@@ -66,14 +66,38 @@ pub struct Scratch {
     sums: Vec<f32>,
 }
 
-/// A matrix whose rows stand some numbers apart.
+/// A matrix whose rows stand some numbers apart, as part of one with wider rows.
 #[derive(Clone, Copy)]
-struct Rows<'a> {
+pub struct Rows<'a> {
+    /// From the first number of the first row on.
     numbers: &'a [f32],
     stride: usize,
+    count: usize,
 }
 
 impl<'a> Rows<'a> {
+    /// The numbers from `column` on of each row of a matrix, `[rows, stride]`.
+    ///
+    /// # Panics
+    /// When rows are not whole, or have no such column.
+    #[must_use]
+    pub fn new(matrix: &'a [f32], stride: usize, column: usize) -> Self {
+        let count = matrix.len().checked_div(stride).unwrap_or(0);
+        assert!(matrix.len() == count * stride && column <= stride, "rows are whole");
+        Self { numbers: if count == 0 { &[] } else { &matrix[column..] }, stride, count }
+    }
+
+    /// The same from a later column on.
+    #[must_use]
+    pub fn from(self, column: usize) -> Self {
+        Self { numbers: self.numbers.get(column..).unwrap_or(&[]), ..self }
+    }
+
+    /// Whether each row has that many numbers.
+    fn have(self, width: usize) -> bool {
+        self.count == 0 || self.numbers.len() >= (self.count - 1) * self.stride + width
+    }
+
     /// What a row has for a head.
     #[inline(always)]
     fn of_head(self, row: usize, head: usize, dim: usize) -> &'a [f32] {
@@ -113,7 +137,7 @@ struct Job<'a> {
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub fn forward(qkv: &[f32], heads: Heads, rows: Range<usize>, scratch: &mut Scratch, out: &mut [f32]) {
+pub fn forward(qkv: Rows<'_>, heads: Heads, rows: Range<usize>, scratch: &mut Scratch, out: &mut [f32]) {
     windowed_on(Isa::detect(), qkv, heads, Window::ALL, rows, scratch, out);
 }
 
@@ -127,7 +151,7 @@ pub fn forward(qkv: &[f32], heads: Heads, rows: Range<usize>, scratch: &mut Scra
 /// # Panics
 /// When the shapes do not fit, or global places do not ascend or lie outside the sequence.
 pub fn windowed(
-    qkv: &[f32],
+    qkv: Rows<'_>,
     heads: Heads,
     window: Window<'_>,
     rows: Range<usize>,
@@ -145,13 +169,13 @@ pub fn windowed(
 ///
 /// # Panics
 /// When the shapes do not fit, or there are queries and no keys.
-pub fn cross(queries: &[f32], kv: &[f32], heads: Heads, scratch: &mut Scratch, out: &mut [f32]) {
+pub fn cross(queries: Rows<'_>, kv: Rows<'_>, heads: Heads, scratch: &mut Scratch, out: &mut [f32]) {
     cross_on(Isa::detect(), queries, kv, heads, scratch, out);
 }
 
 fn windowed_on(
     isa: Isa,
-    qkv: &[f32],
+    qkv: Rows<'_>,
     heads: Heads,
     window: Window<'_>,
     rows: Range<usize>,
@@ -159,8 +183,8 @@ fn windowed_on(
     out: &mut [f32],
 ) {
     let width = heads.count * heads.dim;
-    let len = qkv.len().checked_div(3 * width).unwrap_or(0);
-    assert!(qkv.len() == len * 3 * width && out.len() == rows.len() * width, "queries, keys and values stand together");
+    let len = qkv.count;
+    assert!(qkv.have(3 * width) && out.len() == rows.len() * width, "queries, keys and values stand together");
     assert!(rows.end <= len || rows.is_empty(), "queries are rows of the sequence");
     assert!(
         window.globals.is_sorted_by(|a, b| a < b) && window.globals.last().is_none_or(|last| *last < len),
@@ -169,23 +193,21 @@ fn windowed_on(
     if out.is_empty() {
         return;
     }
-    let part = |at: usize| Rows { numbers: &qkv[at * width..], stride: 3 * width };
-    let job = Job { queries: part(0), keys: part(1), values: part(2), len, first: rows.start, heads, window };
+    let (keys, values) = (qkv.from(width), qkv.from(2 * width));
+    let job = Job { queries: qkv, keys, values, len, first: rows.start, heads, window };
     run(isa, job, scratch, out);
 }
 
-fn cross_on(isa: Isa, queries: &[f32], kv: &[f32], heads: Heads, scratch: &mut Scratch, out: &mut [f32]) {
+fn cross_on(isa: Isa, queries: Rows<'_>, kv: Rows<'_>, heads: Heads, scratch: &mut Scratch, out: &mut [f32]) {
     let width = heads.count * heads.dim;
-    let len = kv.len().checked_div(2 * width).unwrap_or(0);
-    assert!(kv.len() == len * 2 * width, "keys and values stand together");
-    assert!(queries.len() == out.len() && queries.len().is_multiple_of(width.max(1)), "an output for every query");
+    let len = kv.count;
+    assert!(kv.have(2 * width), "keys and values stand together");
+    assert!(queries.have(width) && queries.count * width == out.len(), "an output for every query");
     if out.is_empty() {
         return;
     }
     assert!(len > 0, "queries have keys to see");
-    let part = |at: usize| Rows { numbers: &kv[at * width..], stride: 2 * width };
-    let queries = Rows { numbers: queries, stride: width };
-    let job = Job { queries, keys: part(0), values: part(1), len, first: 0, heads, window: Window::ALL };
+    let job = Job { queries, keys: kv, values: kv.from(width), len, first: 0, heads, window: Window::ALL };
     run(isa, job, scratch, out);
 }
 

@@ -36,7 +36,7 @@ fn numbers(n: usize, seed: u32) -> Vec<f32> {
 }
 
 fn parts(qkv: &[f32], width: usize) -> [Rows<'_>; 3] {
-    [0, 1, 2].map(|part| Rows { numbers: &qkv[part * width..], stride: 3 * width })
+    [0, 1, 2].map(|part| Rows::new(qkv, 3 * width, part * width))
 }
 
 /// The whole, after it was found to be as exact as it should be and the same when it is cut.
@@ -49,12 +49,12 @@ fn check(isa: Isa, qkv: &[f32], heads: Heads, window: Window<'_>, expected: &[f6
     scratch.near.values.resize(64 * 192 * heads.dim, f32::NAN);
     scratch.globals.keys.resize(64 * 192, f32::NAN);
     let mut out = vec![9.0; len * width];
-    windowed_on(isa, qkv, heads, window, 0..len, &mut scratch, &mut out);
+    windowed_on(isa, Rows::new(qkv, 3 * width, 0), heads, window, 0..len, &mut scratch, &mut out);
     assert_close(&out, expected, 1e-4);
     let mut cut = Vec::new();
     for rows in [0..len / 3, len / 3..len / 2, len / 2..len / 2 + len % 2, len / 2 + len % 2..len] {
         let mut part = vec![9.0; rows.len() * width];
-        windowed_on(isa, qkv, heads, window, rows, &mut scratch, &mut part);
+        windowed_on(isa, Rows::new(qkv, 3 * width, 0), heads, window, rows, &mut scratch, &mut part);
         cut.extend(part);
     }
     assert_eq!(cut, out, "{len} {heads:?} {window:?} {isa:?}");
@@ -106,16 +106,23 @@ fn queries_of_their_own_see_every_key() {
         let heads = Heads { count, dim };
         let width = count * dim;
         let (queries, kv) = (numbers(rows * width, 3), numbers(len * 2 * width, 4));
-        let of_kv = |part: usize| Rows { numbers: &kv[part * width..], stride: 2 * width };
-        let parts = [Rows { numbers: &queries, stride: width }, of_kv(0), of_kv(1)];
+        let of_kv = |part: usize| Rows::new(&kv, 2 * width, part * width);
+        let parts = [Rows::new(&queries, width, 0), of_kv(0), of_kv(1)];
         let expected = expected(parts, (rows, len), heads, |_, _| true);
         for isa in Isa::all() {
             let (mut scratch, mut out) = (Scratch::default(), vec![9.0; rows * width]);
-            cross_on(isa, &queries, &kv, heads, &mut scratch, &mut out);
+            cross_on(isa, Rows::new(&queries, width, 0), Rows::new(&kv, 2 * width, 0), heads, &mut scratch, &mut out);
             assert_close(&out, &expected, 1e-4);
             let cut = rows / 2;
             let mut part = vec![9.0; (rows - cut) * width];
-            cross_on(isa, &queries[cut * width..], &kv, heads, &mut scratch, &mut part);
+            cross_on(
+                isa,
+                Rows::new(&queries[cut * width..], width, 0),
+                Rows::new(&kv, 2 * width, 0),
+                heads,
+                &mut scratch,
+                &mut part,
+            );
             assert_eq!(part, out[cut * width..]);
         }
     }
@@ -125,5 +132,12 @@ fn queries_of_their_own_see_every_key() {
 #[should_panic(expected = "global places ascend")]
 fn a_global_place_outside_is_refused() {
     let (heads, mut out) = (Heads { count: 1, dim: 2 }, vec![0.0; 6]);
-    windowed(&[0.0; 18], heads, Window { reach: 1, globals: &[3] }, 0..3, &mut Scratch::default(), &mut out);
+    windowed(
+        Rows::new(&[0.0; 18], 6, 0),
+        heads,
+        Window { reach: 1, globals: &[3] },
+        0..3,
+        &mut Scratch::default(),
+        &mut out,
+    );
 }

@@ -118,7 +118,8 @@ mod tests {
     ];
 
     fn afters() -> Vec<After> {
-        let functions = [None, Some(Function::Gelu), Some(Function::GeluTanh), Some(Function::Relu)];
+        let functions =
+            [None, Some(Function::Gelu), Some(Function::GeluTanh), Some(Function::Relu), Some(Function::Tanh)];
         functions.into_iter().flat_map(|activation| [false, true].map(|add| After { activation, add })).collect()
     }
 

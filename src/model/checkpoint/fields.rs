@@ -62,6 +62,13 @@ impl<'a> Fields<'a> {
         if self.value(key).is_some() { self.positive(key) } else { Ok(default) }
     }
 
+    /// The number of a token.
+    pub(in crate::model) fn id_or(&self, key: &str, default: u32) -> Result<u32, ModelError> {
+        let Some(value) = self.value(key) else { return Ok(default) };
+        let id = value.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| *id < 0x7fff_ffff);
+        id.ok_or_else(|| self.fault(&format!("`{key}` must be the number of a token, not `{value}`")))
+    }
+
     pub(in crate::model) fn number_or(&self, key: &str, default: f64) -> Result<f64, ModelError> {
         let Some(value) = self.value(key) else { return Ok(default) };
         let number = value.as_f64().filter(|number| number.is_finite() && *number >= 0.0);

@@ -18,7 +18,7 @@ use safetensors::{Entry, Raw, Values};
 use serde_json::{Value, json};
 
 use super::{
-    EncoderSpec, Head, Int8Weight, Model, ModelError, Quantized,
+    ClassifierHead, EncoderSpec, Head, Int8Weight, Model, ModelError, Quantized,
     families::{self, Family},
     int8,
     network::label_maps,
@@ -46,7 +46,9 @@ pub(super) fn load(dir: &Path, device: &Device) -> Result<Model, ModelError> {
     let names::Renamed { tensors: mut raw, left_over } = names::rename(family, safetensors::read_dir(dir)?);
     let mut notes: Vec<String> = left_over.iter().map(|name| format!("`{name}` is not used")).collect();
     let head = head(family, &config, &raw, &mut notes)?;
-    spec.pooler = raw.contains_key("bert.pooler.dense.weight") || matches!(head, Head::SequenceClassification { .. });
+    let has_classifier = matches!(head, Head::SequenceClassification { .. });
+    spec.pooler =
+        raw.contains_key("bert.pooler.dense.weight") || (has_classifier && spec.classifier == ClassifierHead::Pooler);
     if !spec.pooler && head == Head::None {
         notes.push("the checkpoint has no pooler".to_owned());
     }
@@ -245,11 +247,9 @@ pub(super) fn save(model: &Model, dir: &Path, tokenizer_from: &Path) -> Result<(
 /// `config.json`: what was read, and on it what the model is now.
 fn config(model: &Model, family: &Family) -> Result<Value, ModelError> {
     let spec = &model.spec;
-    if spec.heads.is_empty() || spec.heads.len() != spec.intermediate_size.len() {
-        return Err(ModelError::Checkpoint("a model has at least one layer, and each layer its widths".to_owned()));
-    }
-    if let Some(other) = spec.intermediate_size.iter().find(|size| **size != spec.intermediate_size[0]) {
-        let first = spec.intermediate_size[0];
+    let mut widths = spec.layers.iter().map(|layer| layer.intermediate_size);
+    let first = widths.next().ok_or_else(|| ModelError::Checkpoint("a model has at least one layer".to_owned()))?;
+    if let Some(other) = widths.find(|width| *width != first) {
         return Err(ModelError::Checkpoint(format!(
             "`config.json` has one `intermediate_size` for all layers, but they have {first} and {other}: prune all \
              layers to the same width"

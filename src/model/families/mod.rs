@@ -1,6 +1,9 @@
 //! The list of families: one line a family.
 
 mod bert;
+mod common;
+mod longformer;
+mod roberta;
 
 use serde_json::{Map, Value};
 
@@ -25,7 +28,7 @@ pub(super) struct Family {
     pub(super) architectures: [&'static str; 3],
 }
 
-static FAMILIES: &[&Family] = &[&bert::FAMILY];
+static FAMILIES: &[&Family] = &[&bert::FAMILY, &roberta::ROBERTA, &roberta::XLM_ROBERTA, &longformer::FAMILY];
 
 /// The family of a `model_type`.
 pub(super) fn of(model_type: &str) -> Result<&'static Family, String> {
@@ -103,7 +106,7 @@ mod tests {
 
     #[test]
     fn an_unknown_family_is_named() {
-        assert_eq!(of("berd").err().unwrap(), "`model_type` is `berd`; lmpipe reads `bert`; did you mean `bert`?");
-        assert_eq!(of("t5").err().unwrap(), "`model_type` is `t5`; lmpipe reads `bert`");
+        assert!(of("berd").err().unwrap().ends_with("; did you mean `bert`?"));
+        assert!(of("t5").err().unwrap().starts_with("`model_type` is `t5`; lmpipe reads `bert`, "));
     }
 }

@@ -1,4 +1,4 @@
-//! Exact and tanh GELU, and rectified linear units.
+//! Activation functions.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
@@ -15,6 +15,7 @@ pub(in crate::model) fn activation(x: &Tensor, activation: Activation, route: Ro
         (Route::Composed, Activation::Gelu) => x.gelu_erf(),
         (Route::Composed, Activation::GeluTanh) => x.gelu(),
         (Route::Composed, Activation::Relu) => x.relu(),
+        (Route::Composed, Activation::Tanh) => x.tanh(),
     }
 }
 
@@ -25,6 +26,7 @@ impl Activation {
             Self::Gelu => Function::Gelu,
             Self::GeluTanh => Function::GeluTanh,
             Self::Relu => Function::Relu,
+            Self::Tanh => Function::Tanh,
         }
     }
 }

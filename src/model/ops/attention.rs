@@ -14,11 +14,21 @@ pub(in crate::model) struct Sequences {
     pub(in crate::model) offsets: Arc<[usize]>,
     pub(in crate::model) heads: usize,
     pub(in crate::model) head_dim: usize,
+    /// How far a token sees each way; all of its sequence without it.
+    pub(in crate::model) reach: Option<usize>,
+    /// Tokens that are seen from everywhere in their sequences, ascending.
+    pub(in crate::model) globals: Arc<[usize]>,
 }
 
 impl Sequences {
     pub(super) fn shape(&self) -> kernel::Shape<'_> {
-        kernel::Shape { offsets: &self.offsets, heads: self.heads, head_dim: self.head_dim }
+        let Self { offsets, heads, head_dim, reach, globals } = self;
+        kernel::Shape { offsets, heads: *heads, head_dim: *head_dim, reach: *reach, globals }
+    }
+
+    /// Whether one token of the batch sees another of its sequence.
+    fn sees(&self, query: usize, key: usize) -> bool {
+        self.reach.is_none_or(|reach| query.abs_diff(key) <= reach) || self.globals.binary_search(&key).is_ok()
     }
 }
 
@@ -69,6 +79,43 @@ pub(in crate::model) fn context(p: &Tensor, v: &Tensor, sequences: &Sequences, r
     }
 }
 
+/// Attention of the global tokens, `q`, over the whole of their sequences, composed of candle's ops: they are few.
+///
+/// # Shapes
+/// `[globals, heads · head_dim]`, `[tokens, heads · head_dim]` twice → as `q`.
+pub(in crate::model) fn cross(
+    q: &Tensor,
+    [k, v]: [&Tensor; 2],
+    sequences: &Sequences,
+    mask: Option<Mask>,
+) -> Result<Tensor> {
+    let Sequences { heads, head_dim, globals, .. } = sequences;
+    let by_head = |x: &Tensor, start: usize, len: usize| {
+        x.narrow(0, start, len)?.reshape((len, *heads, *head_dim))?.transpose(0, 1)?.contiguous()
+    };
+    let mut parts = Vec::new();
+    let (mut done, mut dropped) = (0, 0);
+    for ends in sequences.offsets.windows(2) {
+        let count = globals[done..].partition_point(|place| *place < ends[1]);
+        if count == 0 {
+            continue;
+        }
+        let len = ends[1] - ends[0];
+        let (q, k, v) = (by_head(q, done, count)?, by_head(k, ends[0], len)?, by_head(v, ends[0], len)?);
+        let scores = (q.matmul(&k.t()?.contiguous()?)? / (*head_dim as f64).sqrt())?; // [heads, globals, len]
+        let mut shares = candle_nn::ops::softmax(&scores, D::Minus1)?;
+        if let Some(mask) = mask {
+            let n = shares.elem_count() as u32;
+            let factors: Vec<f32> = (dropped..dropped + n).map(|i| mask.factor(i)).collect();
+            shares = (&shares * Tensor::from_vec(factors, shares.shape(), shares.device())?)?;
+            dropped += n;
+        }
+        parts.push(shares.matmul(&v)?.transpose(0, 1)?.contiguous()?.reshape((count, heads * head_dim))?);
+        done += count;
+    }
+    Tensor::cat(&parts, 0)
+}
+
 /// The padded form of a packed batch, for devices without our kernels.
 struct Padding<'a> {
     sequences: &'a Sequences,
@@ -112,14 +159,23 @@ impl<'a> Padding<'a> {
 
     /// `[rows, heads, longest, longest]`; the padding has probability 0.
     fn probabilities(&self, q: &Tensor, k: &Tensor) -> Result<Tensor> {
-        let hidden: Vec<f32> = self
-            .spans()
-            .flat_map(|(_, len)| (0..self.longest).map(move |i| if i < len { 0.0 } else { -1e30 }))
-            .collect();
-        let hidden = Tensor::from_vec(hidden, (self.rows, 1, 1, self.longest), self.device)?;
+        let hidden = self.hidden()?;
         let scale = 1.0 / (self.sequences.head_dim as f64).sqrt();
         let scores = (self.pack(q)?.matmul(&self.pack(k)?.transpose(2, 3)?.contiguous()?)? * scale)?;
         candle_nn::ops::softmax(&scores.broadcast_add(&hidden)?, D::Minus1)
+    }
+
+    /// What is added to scores so that keys which a query does not see weigh nothing: `[rows, 1, 1 or longest, longest]`.
+    fn hidden(&self) -> Result<Tensor> {
+        let queries = if self.sequences.reach.is_some() { self.longest } else { 1 };
+        let mut hidden = Vec::with_capacity(self.rows * queries * self.longest);
+        for (start, len) in self.spans() {
+            for query in 0..queries {
+                let is_seen = |key: usize| key < len && self.sequences.sees(start + query.min(len - 1), start + key);
+                hidden.extend((0..self.longest).map(|key| if is_seen(key) { 0.0_f32 } else { -1e30 }));
+            }
+        }
+        Tensor::from_vec(hidden, (self.rows, 1, queries, self.longest), self.device)
     }
 
     /// The place of each pair of one sequence in the padded form, in the order of the packed form.

@@ -12,7 +12,7 @@ mod linear;
 mod norm;
 
 pub(super) use activation::activation;
-pub(super) use attention::{Sequences, attend, context, probabilities};
+pub(super) use attention::{Sequences, attend, context, cross, probabilities};
 use candle_core::{CpuStorage, Device, Layout, Result, Storage, Tensor, bail};
 pub(super) use dropout::{drop_out, drop_out_and_add};
 pub(super) use embedding::embed;

@@ -13,7 +13,7 @@ use super::{super::REGISTRY, *};
 use crate::{
     base::{device::DeviceId, digest::Digest, fs, node::Node, span::Span},
     data::{Import, Limit, Roles, SplitBy},
-    model::{Activation, EncoderSpec},
+    model::{Activation, ClassifierHead, EncoderSpec, LayerShape, Positions},
     stage::{Artifact, Cancel, Lease, Progress, Record, StageSink},
 };
 
@@ -45,11 +45,11 @@ impl Bench {
         fs::write_atomic(&bench.path("words").join("vocab.txt"), (words.join("\n") + "\n").as_bytes()).unwrap();
         let spec = EncoderSpec {
             hidden_size: 16,
-            heads: vec![2, 2, 2],
+            layers: vec![LayerShape { heads: 2, intermediate_size: 32, reach: None }; 3],
             head_dim: 8,
-            intermediate_size: vec![32; 3],
             vocab_size: words.len(),
             max_positions: 16,
+            positions: Positions::FromZero,
             type_vocab_size: 2,
             layer_norm_eps: 1e-12,
             activation: Activation::Gelu,
@@ -57,6 +57,8 @@ impl Bench {
             attention_dropout: 0.1,
             initializer_range: 0.1,
             pooler: true,
+            classifier: ClassifierHead::Pooler,
+            global_projections: false,
         };
         let model = Model::init(spec, Head::None, 1, &Device::Cpu).unwrap();
         fs::create_dir(&bench.path("base")).unwrap();
