@@ -33,7 +33,7 @@ def randomize(model, seed):
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
         noise = torch.randn(parameter.shape, generator=generator)
-        parameter.data = 1 + 0.1 * noise if name.endswith("LayerNorm.weight") else 0.15 * noise
+        parameter.data = 1 + 0.1 * noise if name.lower().endswith("norm.weight") else 0.15 * noise
 
 
 def batch():
