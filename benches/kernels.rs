@@ -81,7 +81,7 @@ fn attention(criterion: &mut Criterion, peak: Option<f64>) {
         group.bench_function(&id, |bencher| {
             bencher.iter_custom(|n| {
                 summary.time(&id, operations, n, || {
-                    flash::forward(Rows::new(&qkv, 3 * width, 0), heads, 0..len, &mut scratch, &mut out)
+                    flash::forward(Rows::new(&qkv, 3 * width, 0), heads, 0..len, &mut scratch, &mut out);
                 })
             });
         });

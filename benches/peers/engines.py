@@ -85,12 +85,7 @@ class Models:
         if self.int8:
             return
         export("graph", self.f32, self.folder)
-        recipe, store = os.path.join(self.folder, "int8.yaml"), os.path.join(self.folder, "store")
-        with open(recipe, "w") as file:
-            file.write(f"lmpipe: 1\nname: peers\ninputs: {{f32: {{model: {json.dumps(self.f32)}}}}}\n")
-            file.write("stages: {int8: {uses: quantize, in: f32, with: {embeddings: true}}}\n")
-        process.run([self.program, "run", recipe, "--store", store, "--quiet"])
-        self.int8 = process.run([self.program, "cache", "path", "peers", "int8", "--store", store]).text.strip()
+        self.int8 = self.quantize(self.f32, "peers")
 
     def titles(self):
         return [f"{name} {form}" for form in ("f32", "int8") for name in ("lmpipe", "ONNX Runtime", "torch")]
@@ -103,6 +98,14 @@ class Models:
         if name == "torch":
             return Peer("torch" if form == "f32" else "torch int8", self.f32, threads)
         return Peer("onnxruntime", os.path.join(self.folder, f"{form}.onnx"), threads)
+
+    def quantize(self, model, name):
+        recipe, store = os.path.join(self.folder, f"{name}.yaml"), os.path.join(self.folder, "store")
+        with open(recipe, "w") as file:
+            file.write(f"lmpipe: 1\nname: {name}\ninputs: {{f32: {{model: {json.dumps(model)}}}}}\n")
+            file.write("stages: {int8: {uses: quantize, in: f32, with: {embeddings: true}}}\n")
+        process.run([self.program, "run", recipe, "--store", store, "--quiet"])
+        return process.run([self.program, "cache", "path", name, "int8", "--store", store]).text.strip()
 
     def lmpipe(self, threads):
         return {title: self.engine(title, threads) for title in ("lmpipe f32", "lmpipe int8")}

@@ -2,6 +2,8 @@
 
     export.py graph MODEL_DIR FOLDER      writes f32.onnx and int8.onnx (dynamic, per channel)
     export.py base MODEL_DIR FOLDER       writes 12 layers of 768 with random weights, and the tokenizer of MODEL_DIR
+    export.py long MODEL_DIR FOLDER       writes full/ and windows/: classifiers of 4096 tokens made from the model, as the
+                                          authors of Longformer made theirs (tiled positions, copied projections)
 
 It is a program of its own so that the process that measures stays small.
 """
@@ -44,5 +46,35 @@ def base(model, folder):
             shutil.copy(os.path.join(model, name), folder)
 
 
+def long(model, folder, tokens=4096, window=512):
+    from transformers import BertForSequenceClassification, LongformerConfig, LongformerForSequenceClassification
+
+    torch.manual_seed(0)
+    full = BertForSequenceClassification.from_pretrained(model).float()
+    places = full.bert.embeddings.position_embeddings.weight.data
+    tiled = places.repeat(-(-tokens // len(places)), 1)[:tokens]
+    full.config.max_position_embeddings = tokens
+    full.bert.embeddings.position_embeddings.weight = torch.nn.Parameter(tiled)
+    full.bert.embeddings.position_ids = torch.arange(tokens)[None]
+    full.save_pretrained(os.path.join(folder, "full"))
+    shape = {key: getattr(full.config, key) for key in (
+        "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "layer_norm_eps")}
+    config = LongformerConfig(**shape, attention_window=window, max_position_embeddings=tokens + 1, pad_token_id=0, type_vocab_size=1)
+    windows = LongformerForSequenceClassification(config)
+    state, theirs = windows.state_dict(), full.state_dict()
+    for name in state:
+        source = theirs.get(name.replace("longformer.", "bert.").replace("_global.", "."))
+        if source is not None and "embeddings.p" not in name and "token_type" not in name:
+            state[name] = source
+    state["longformer.embeddings.position_embeddings.weight"][1:] = tiled
+    state["longformer.embeddings.token_type_embeddings.weight"] = theirs["bert.embeddings.token_type_embeddings.weight"][:1]
+    windows.load_state_dict(state)
+    windows.save_pretrained(os.path.join(folder, "windows"))
+    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+        for kind in ("full", "windows"):
+            if os.path.exists(os.path.join(model, name)):
+                shutil.copy(os.path.join(model, name), os.path.join(folder, kind))
+
+
 if __name__ == "__main__":
-    {"graph": graph, "base": base}[sys.argv[1]](sys.argv[2], sys.argv[3])
+    {"graph": graph, "base": base, "long": long}[sys.argv[1]](sys.argv[2], sys.argv[3])

@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 import latency
+import long
 import memory
 import rows
 import training
@@ -23,6 +24,7 @@ PARTS = {
     "threads": rows.threads,
     "memory": memory.measure,
     "training": training.measure,
+    "long": long.measure,
 }
 
 

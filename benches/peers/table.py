@@ -17,7 +17,7 @@ class Results:
     def reference(self, part, case, engine):
         """What an engine is compared with: lmpipe in the same precision, or what the part has instead."""
         form = "int8" if "int8" in engine else "f32"
-        for name in (f"lmpipe {form}", f"lmpipe {form}, 1 thread"):
+        for name in (f"lmpipe {form}", f"lmpipe {form}, 1 thread", f"lmpipe {form}, windows"):
             if (part, case, name) in self.found:
                 return self.found[part, case, name]
         return {}

@@ -4,6 +4,7 @@ ENGINE is `onnxruntime` (MODEL is a graph), `torch` or `torch int8` (MODEL is a 
 hidden state.
 """
 import json
+import os
 import statistics
 import sys
 import time
@@ -32,10 +33,14 @@ def padded(rows):
 
 def torch_engine(model, threads, int8):
     import torch
-    from transformers import BertModel
+    from transformers import AutoModel
 
     torch.set_num_threads(threads)
-    net = BertModel.from_pretrained(model, attn_implementation="sdpa").eval()
+    with open(os.path.join(model, "config.json")) as file:
+        kind = json.load(file)["model_type"]
+    if kind == "longformer":
+        return longformer(model)
+    net = AutoModel.from_pretrained(model, attn_implementation="sdpa").eval()
     if int8:
         net = torch.ao.quantization.quantize_dynamic(net, {torch.nn.Linear}, dtype=torch.qint8)
 
@@ -45,6 +50,25 @@ def torch_engine(model, threads, int8):
         def run():
             with torch.inference_mode():
                 return net(**feed).last_hidden_state
+
+        return run
+
+    return prepare
+
+
+def longformer(model):
+    """The classifier, whose first token is global."""
+    import torch
+    from transformers import LongformerForSequenceClassification
+
+    net = LongformerForSequenceClassification.from_pretrained(model).eval()
+
+    def prepare(feed):
+        ids, mask = (torch.from_numpy(feed[name]) for name in ("input_ids", "attention_mask"))
+
+        def run():
+            with torch.inference_mode():
+                return net(input_ids=ids, attention_mask=mask).logits
 
         return run
 

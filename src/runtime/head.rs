@@ -25,7 +25,7 @@ pub(super) enum Answer {
 pub(super) struct Classifier {
     dense: Linear,
     after: After,
-    classifier: Linear,
+    output: Linear,
 }
 
 /// `E LayerNorm(f(W h + b)) + c`, `E` the word embeddings (Devlin et al., 2019), or a decoder of its own where the
@@ -50,7 +50,7 @@ impl Answer {
                 Ok(Self::Classify(Box::new(Classifier {
                     dense: weights.linear(dense)?,
                     after: After { activation: Some(activation.function()), add: false },
-                    classifier: weights.linear("classifier")?,
+                    output: weights.linear("classifier")?,
                 })))
             }
             Head::MaskedLm => {
@@ -81,7 +81,7 @@ impl Answer {
                 grow(&mut arena.wide, rows * hidden);
                 let pooled = &mut arena.wide[..rows * hidden];
                 head.dense.forward(&arena.x[..rows * hidden], &mut arena.quantized, head.after, pooled);
-                head.classifier.forward(pooled, &mut arena.quantized, After::default(), out);
+                head.output.forward(pooled, &mut arena.quantized, After::default(), out);
             }
             Self::PredictTokens(head) => {
                 let tokens = chunk.input_ids.len();
