@@ -117,7 +117,9 @@ impl Reference<'_> {
 
     fn embed(&self, ids: &[u32], types: &[u32]) -> Result<Tensor, CompressError> {
         let device = &self.parent.device;
-        let positions: Vec<u32> = (0..ids.len() as u32).collect();
+        let spec = &self.parent.spec;
+        let positions: Vec<u32> = spec.positions.rows(ids).map(|row| row as u32).collect();
+        let types = if spec.type_vocab_size == 1 { &vec![0; ids.len()] } else { types };
         let look_up = |table: &str, ids: &[u32]| -> Result<Tensor, CompressError> {
             let table = self.weight(&format!("bert.embeddings.{table}_embeddings"))?;
             Ok(table.index_select(&Tensor::new(ids, device)?, 0)?)
@@ -135,10 +137,26 @@ impl Reference<'_> {
             Ok(projected.reshape((length, heads, head_dim))?.transpose(0, 1)?.contiguous()?) // [heads, length, head_dim]
         };
         let (query, key, value) = (split("query")?, split("key")?, split("value")?);
-        let scores = (query.matmul(&key.t()?.contiguous()?)? / (head_dim as f64).sqrt())?;
-        let powers = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
-        let shares = powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)?;
-        let context = shares.matmul(&value)?.transpose(0, 1)?.reshape((length, heads * head_dim))?;
+        let attend = |query: &Tensor, key: &Tensor, value: &Tensor, hidden: &Tensor| -> Result<Tensor, CompressError> {
+            let scores = (query.matmul(&key.t()?.contiguous()?)? / (head_dim as f64).sqrt())?.broadcast_add(hidden)?;
+            let powers = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
+            let shares = powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)?;
+            Ok(shares.matmul(value)?.transpose(0, 1)?.reshape((query.dim(1)?, heads * head_dim))?)
+        };
+        let globals = self.parent.globals(&[0, length]);
+        let reach = spec.layers[layer].reach;
+        let sees = |i: usize, j: usize| reach.is_none_or(|reach| i.abs_diff(j) <= reach) || globals.contains(&j);
+        let pairs = (0..length * length).map(|at| if sees(at / length, at % length) { 0.0_f32 } else { -1e30 });
+        let hidden_pairs = Tensor::from_vec(pairs.collect(), (length, length), hidden.device())?;
+        let mut context = attend(&query, &key, &value, &hidden_pairs)?;
+        if reach.is_some() && !globals.is_empty() {
+            let (query, key, value) = (split("query_global")?, split("key_global")?, split("value_global")?);
+            let all = attend(&query, &key, &value, &hidden_pairs.zeros_like()?)?;
+            let rows: Vec<Tensor> = (0..length)
+                .map(|row| if globals.contains(&row) { all.narrow(0, row, 1) } else { context.narrow(0, row, 1) })
+                .collect::<Result<_, _>>()?;
+            context = Tensor::cat(&rows, 0)?;
+        }
         let attended = (self.linear(&context, &format!("{prefix}.attention.output.dense"))? + hidden)?;
         let attended = self.norm(&attended, &format!("{prefix}.attention.output.LayerNorm"))?;
         let inner = self.activate(&self.linear(&attended, &format!("{prefix}.intermediate.dense"))?)?;
