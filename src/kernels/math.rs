@@ -8,7 +8,7 @@ pub(super) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
 
 /// 1.5 · 2²³: added to a number below 2²² in magnitude it leaves no bits for the fraction, so the sum is rounded to the
 /// nearest whole number, ties to even, and its low bits are that number.
-const ROUNDER: f32 = 12_582_912.0;
+pub(super) const ROUNDER: f32 = 12_582_912.0;
 
 /// Rounds to the nearest whole number, ties to even; exact below 2²².
 #[inline(always)]
@@ -38,7 +38,7 @@ pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
 }
 
 /// Of `2ᶠ` on `|f| ≤ ½`: least squares of the relative error on Chebyshev nodes, the highest power first.
-const EXP2: [f32; 6] = [0.001_326_697, 0.009_675_46, 0.055_507_425, 0.240_221_23, 0.693_146_94, 1.000_000_1];
+pub(super) const EXP2: [f32; 6] = [0.001_326_697, 0.009_675_46, 0.055_507_425, 0.240_221_23, 0.693_146_94, 1.000_000_1];
 
 /// `2ˣ` of `x ≤ 0`, relative error below 2.5·10⁻⁷; about 2⁻¹²⁶ below −126.
 ///

@@ -61,7 +61,13 @@ pub(super) fn scale_of(x: &[f32]) -> f32 {
             *greatest = if x.abs() > *greatest { x.abs() } else { *greatest };
         }
     }
-    let scale = greatest.into_iter().fold(0.0, f32::max) / 127.5;
+    scale_of_greatest(greatest.into_iter().fold(0.0, f32::max))
+}
+
+/// The scale of a row from the greatest magnitude in it.
+#[inline(always)]
+pub(super) fn scale_of_greatest(greatest: f32) -> f32 {
+    let scale = greatest / 127.5;
     if scale == 0.0 { f32::EPSILON } else { scale }
 }
 

@@ -133,9 +133,8 @@ fn every_family_gives_what_transformers_gives() {
                 }
             }
             let engine = crate::runtime::Engine::new(model).unwrap();
-            let tensor = |values: Vec<f32>, like: &str| {
-                Tensor::from_vec(values, expected[like].shape(), &Device::Cpu).unwrap()
-            };
+            let tensor =
+                |values: Vec<f32>, like: &str| Tensor::from_vec(values, expected[like].shape(), &Device::Cpu).unwrap();
             let state = engine.last_hidden_state(rows.packed()).unwrap();
             check("last_hidden_state", &tensor(state, "last_hidden_state"));
             let logits = engine.logits(rows.packed()).unwrap();

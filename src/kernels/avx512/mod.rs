@@ -2,9 +2,13 @@
 
 mod gelu;
 mod norm;
+mod quantize;
+mod softmax;
 
 pub(super) use gelu::{gelu, gelu_in_place};
 pub(super) use norm::norm_in_place;
+pub(super) use quantize::quantize_row;
+pub(super) use softmax::powers;
 
 use std::arch::x86_64::{__m512, _mm512_loadu_ps, _mm512_storeu_ps};
 

@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use super::{Job, KEYS, Panels, QUERIES, Scratch};
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::avx512::powers;
 use crate::kernels::{
     aligned::OnLine,
     math::{exp2_of_negative, multiply_add},
@@ -125,7 +127,7 @@ fn block_of_keys<K: Kernel>(
             let (greatest, total) = (&mut running.greatest[at], &mut running.totals[at]);
             let begun = *total > 0.0;
             let shrink = if even {
-                soften(K::FUSED, scores, &seen, greatest, total)
+                soften::<K>(scores, &seen, greatest, total)
             } else {
                 let Sight { keys, hole } = sight(query + line);
                 if keys.len() == hole.len() {
@@ -133,7 +135,7 @@ fn block_of_keys<K: Kernel>(
                     continue;
                 }
                 scores[hole.clone()].fill(f32::MIN);
-                let shrink = soften(K::FUSED, scores, &keys, greatest, total);
+                let shrink = soften::<K>(scores, &keys, greatest, total);
                 scores[seen.start..keys.start].fill(0.0);
                 scores[hole].fill(0.0);
                 scores[keys.end..seen.end].fill(0.0);
@@ -179,32 +181,44 @@ fn add_values<K: Kernel>(
 /// Turns the scores of the keys that a query sees into weights relative to the greatest score so far, which it brings up to
 /// date with their total; returns what the weights of earlier blocks must shrink by.
 #[inline(always)]
-fn soften(fused: bool, scores: &mut [f32], keys: &Range<usize>, greatest: &mut f32, total: &mut f32) -> f32 {
+fn soften<K: Kernel>(scores: &mut [f32], keys: &Range<usize>, greatest: &mut f32, total: &mut f32) -> f32 {
     let padded = keys.start / LANES * LANES..keys.end.next_multiple_of(LANES);
     // Scores of keys that are not there; their weights are below the smallest normal number.
     scores[padded.start..keys.start].fill(f32::MIN);
     scores[keys.end..padded.end].fill(f32::MIN);
-    let (lines, _) = scores[padded].as_chunks_mut::<LANES>();
-    let mut lanes = [*greatest; LANES];
+    let lines = scores[padded].as_chunks_mut::<LANES>().0;
+    let (new, sum) = match lines {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the caller was compiled for AVX-512, and runs where the processor has it.
+        lines if K::IS_AVX512 => unsafe { powers(lines, *greatest) },
+        lines if K::FUSED => plain_powers::<true>(lines, *greatest),
+        lines => plain_powers::<false>(lines, *greatest),
+    };
+    let shrink =
+        if K::FUSED { exp2_of_negative::<true>(*greatest - new) } else { exp2_of_negative::<false>(*greatest - new) };
+    *total = if K::FUSED { multiply_add::<true>(*total, shrink, sum) } else { *total * shrink + sum };
+    *greatest = new;
+    shrink
+}
+
+/// Turns scores into powers of two relative to the greatest of them and `greatest`; returns the greatest and the sum.
+#[inline(always)]
+fn plain_powers<const FUSED: bool>(lines: &mut [[f32; LANES]], greatest: f32) -> (f32, f32) {
+    let mut lanes = [greatest; LANES];
     for line in &*lines {
         for (lane, &x) in lanes.iter_mut().zip(line) {
             *lane = if x > *lane { x } else { *lane };
         }
     }
-    let new = fold(lanes, |a, b| if b > a { b } else { a });
-    let power = |x: f32| if fused { exp2_of_negative::<true>(x - new) } else { exp2_of_negative::<false>(x - new) };
+    let greatest = fold(lanes, |a, b| if b > a { b } else { a });
     let mut sums = [0.0; LANES];
     for line in lines {
         for (sum, x) in sums.iter_mut().zip(line) {
-            *x = power(*x);
+            *x = exp2_of_negative::<FUSED>(*x - greatest);
             *sum += *x;
         }
     }
-    let sum = fold(sums, |a, b| a + b);
-    let shrink = power(*greatest);
-    *total = if fused { multiply_add::<true>(*total, shrink, sum) } else { *total * shrink + sum };
-    *greatest = new;
-    shrink
+    (greatest, fold(sums, |a, b| a + b))
 }
 
 /// All lanes in one, by halves.

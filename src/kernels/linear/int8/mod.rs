@@ -12,6 +12,8 @@ use super::{
     After,
     after::{self, Compiled},
 };
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::avx512;
 use crate::kernels::{
     aligned::OnLine,
     isa::{Isa, multiversion},
@@ -110,7 +112,13 @@ impl Panels {
         } else {
             let stride = self.stride();
             grow(&mut scratch.bytes, rows * stride);
-            in_bytes(isa, x, inputs, stride, &mut scratch.bytes[..rows * stride], &mut scratch.scales[..rows]);
+            let (bytes, scales) = (&mut scratch.bytes[..rows * stride], &mut scratch.scales[..rows]);
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: `Isa::detect`, of which `isa` is at most, gives `Avx512` only where the processor has it.
+                Isa::Avx512 => unsafe { in_bytes_512(x, inputs, stride, bytes, scales) },
+                _ => in_bytes(isa, x, inputs, stride, bytes, scales),
+            }
         }
     }
 
@@ -222,6 +230,15 @@ fn in_bytes_body<const FUSED: bool>(x: &[f32], inputs: usize, stride: usize, q: 
         for (q, &x) in q.iter_mut().zip(x) {
             *q = (quantize::one(x, *scale) + i32::from(ZERO)) as u8;
         }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn in_bytes_512(x: &[f32], inputs: usize, stride: usize, q: &mut [u8], scales: &mut [f32]) {
+    let rows = x.chunks_exact(inputs.max(1)).zip(q.chunks_exact_mut(stride.max(1)));
+    for ((x, q), scale) in rows.zip(scales) {
+        *scale = avx512::quantize_row(x, &mut q[..inputs]);
     }
 }
 
