@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{
     Chunk,
     arena::{Arena, grow},
+    global::Global,
     weights::{self, Stored, Weights},
 };
 use crate::{
@@ -21,9 +22,10 @@ pub(super) struct Layer {
     heads: Heads,
     /// How far a token sees each way; all of its sequence without it.
     reach: Option<usize>,
-    /// Queries, keys and values, and behind them the keys and values of global tokens where they have their own.
-    qkv: Projection,
-    query_global: Option<Linear>,
+    /// Queries, keys and values, and what global tokens need of every token: in one product, or one by one where some are
+    /// int8 and some are not.
+    projections: Vec<Linear>,
+    global: Option<Global>,
     output: Linear,
     output_norm: (Vec<f32>, Vec<f32>),
     up: Linear,
@@ -39,14 +41,6 @@ pub(super) struct Room<'a> {
     pub(super) quantized: &'a mut Quantized,
 }
 
-/// Queries, keys and values.
-enum Projection {
-    /// In one product.
-    Together(Linear),
-    /// One by one, where some are int8 and some are not.
-    Apart(Vec<Linear>),
-}
-
 impl Layer {
     /// `has_globals` says whether any token sees everything where attention has windows.
     pub(super) fn new(
@@ -59,17 +53,14 @@ impl Layer {
         let attention = format!("{prefix}.attention.self");
         let shape = spec.layers[index];
         let has_globals = has_globals && shape.reach.is_some();
-        let projections: &[&str] = if has_globals {
-            &["query", "key", "value", "key_global", "value_global"]
-        } else {
-            &["query", "key", "value"]
-        };
-        let query_global = has_globals.then(|| weights.linear(&format!("{attention}.query_global"))).transpose()?;
+        let heads = Heads { count: shape.heads, dim: spec.head_dim };
+        let global = has_globals.then(|| Global::new(&attention, heads, weights)).transpose()?;
+        let more = global.as_ref().map_or(&[][..], Global::projected);
         Ok(Self {
-            heads: Heads { count: shape.heads, dim: spec.head_dim },
+            heads,
             reach: shape.reach,
-            qkv: Projection::new(&attention, projections, weights)?,
-            query_global,
+            projections: projections(&attention, &[&["query", "key", "value"], more].concat(), weights)?,
+            global,
             output: weights.linear(&format!("{prefix}.attention.output.dense"))?,
             output_norm: weights.norm(&format!("{prefix}.attention.output.LayerNorm"))?,
             up: weights.linear(&format!("{prefix}.intermediate.dense"))?,
@@ -82,7 +73,7 @@ impl Layer {
 
     /// Numbers a token has between projection and attention.
     pub(super) fn qkv_width(&self) -> usize {
-        if self.query_global.is_some() { 5 * self.width() } else { 3 * self.width() }
+        3 * self.width() + self.global.as_ref().map_or(0, Global::width)
     }
 
     /// Numbers a token has after attention.
@@ -90,24 +81,38 @@ impl Layer {
         self.heads.count * self.heads.dim
     }
 
-    /// Queries, keys and values of some rows.
+    /// Queries, keys and values of some rows, and behind them what global tokens need of every token.
     pub(super) fn project(&self, x: &[f32], room: Room<'_>, qkv: &mut [f32]) {
         let Room { wide, quantized } = room;
-        match &self.qkv {
-            Projection::Together(linear) => linear.forward(x, quantized, After::default(), qkv),
-            Projection::Apart(linears) => {
-                let (width, stride) = (self.width(), self.qkv_width());
-                let rows = qkv.len() / stride;
-                grow(wide, rows * width);
-                for (part, linear) in linears.iter().enumerate() {
-                    let out = &mut wide[..rows * width];
-                    linear.forward(x, quantized, After::default(), out);
-                    for (qkv, out) in qkv.chunks_exact_mut(stride).zip(out.chunks_exact(width)) {
-                        qkv[part * width..][..width].copy_from_slice(out);
-                    }
-                }
-            }
+        let stride = self.qkv_width();
+        if let [all] = self.projections.as_slice()
+            && all.outputs() == stride
+        {
+            return all.forward(x, quantized, After::default(), qkv);
         }
+        let rows = qkv.len() / stride;
+        let mut column = 0;
+        for linear in &self.projections {
+            grow(wide, rows * linear.outputs());
+            let out = &mut wide[..rows * linear.outputs()];
+            linear.forward(x, quantized, After::default(), out);
+            put(out, linear.outputs(), qkv, column..stride);
+            column += linear.outputs();
+        }
+        self.pass(x, qkv);
+    }
+
+    /// Hidden states of some rows where global tokens need them; all that [`Self::attend_firsts`] needs of a layer whose
+    /// [`Self::firsts_need_hidden_states_alone`].
+    pub(super) fn pass(&self, x: &[f32], qkv: &mut [f32]) {
+        if self.global.as_ref().is_some_and(Global::reads_hidden_states) {
+            put(x, self.output.outputs(), qkv, 3 * self.width()..self.qkv_width());
+        }
+    }
+
+    /// Whether first tokens, which are global where any token is, attend by hidden states.
+    pub(super) fn firsts_need_hidden_states_alone(&self) -> bool {
+        self.global.as_ref().is_some_and(Global::reads_hidden_states)
     }
 
     /// Attention of some rows of a chunk, whose hidden states are in `x`, over what they see of their sequences; the result
@@ -134,7 +139,7 @@ impl Layer {
         grow(&mut arena.context, (chunk.offsets.len() - 1) * self.width());
         for (row, ends) in chunk.offsets.windows(2).enumerate() {
             let sequence = self.sequence(chunk, ends, qkv, arena);
-            if self.query_global.is_some() && chunk.globals_of(ends).first() == Some(&ends[0]) {
+            if self.global.is_some() && chunk.globals_of(ends).first() == Some(&ends[0]) {
                 self.attend_all(sequence, row, x, arena);
             } else {
                 self.attend_near(sequence, 0..1, row, arena);
@@ -165,13 +170,10 @@ impl Layer {
 
     /// Attention of a global token over its whole sequence; `row` is its place in `x` and in `arena.context`.
     fn attend_all(&self, sequence: Rows<'_>, row: usize, x: &[f32], arena: &mut Arena) {
-        let Some(query) = &self.query_global else { return };
-        let (width, hidden) = (self.width(), query.inputs());
-        grow(&mut arena.wide, width);
-        let queries = &mut arena.wide[..width];
-        query.forward(&x[row * hidden..][..hidden], &mut arena.quantized, After::default(), queries);
-        let out = &mut arena.context[row * width..][..width];
-        flash::cross(Rows::new(queries, width, 0), sequence.from(3 * width), self.heads, &mut arena.attention, out);
+        if let Some(global) = &self.global {
+            let hidden = self.output.outputs();
+            global.attend(&x[row * hidden..][..hidden], sequence.from(3 * self.width()), row, arena);
+        }
     }
 
     /// What follows attention, in place: `x` holds the layer's input, `context` what attention gave for these rows.
@@ -189,26 +191,32 @@ impl Layer {
     }
 }
 
-impl Projection {
-    fn new(module: &str, projections: &[&str], weights: &mut Weights) -> Result<Self, ModelError> {
-        let mut parts = Vec::with_capacity(projections.len());
-        for name in projections {
-            let module = format!("{module}.{name}");
-            let bias = weights.take(&format!("{module}.bias"))?;
-            parts.push((weights.take_weight(&module)?, bias));
-        }
-        let bias: Vec<f32> = parts.iter().flat_map(|(_, bias)| bias.iter().copied()).collect();
-        let weights: Vec<&Stored> = parts.iter().map(|(weight, _)| weight).collect();
-        let f32: Vec<_> = weights.iter().filter_map(|weight| weight.as_f32()).collect();
-        let int8: Vec<_> = weights.iter().filter_map(|weight| weight.as_int8()).collect();
-        Ok(if f32.len() == parts.len() {
-            Self::Together(Linear::from_f32(&f32.concat(), &bias))
-        } else if int8.len() == parts.len() {
-            let values: Vec<_> = int8.iter().map(|weight| weight.values()).collect();
-            let scales: Vec<_> = int8.iter().map(|weight| weight.scales()).collect();
-            Self::Together(Linear::from_int8(&values.concat(), &scales.concat(), &bias))
-        } else {
-            Self::Apart(parts.iter().map(|(weight, bias)| weights::pack(weight, bias)).collect())
-        })
+/// Copies rows of some width to columns of wider rows, `columns.end` wide.
+fn put(from: &[f32], width: usize, to: &mut [f32], columns: Range<usize>) {
+    for (to, from) in to.chunks_exact_mut(columns.end).zip(from.chunks_exact(width)) {
+        to[columns.start..][..width].copy_from_slice(from);
     }
+}
+
+/// Projections side by side in one product where they are stored alike, else one by one.
+fn projections(module: &str, names: &[&str], weights: &mut Weights) -> Result<Vec<Linear>, ModelError> {
+    let mut parts = Vec::with_capacity(names.len());
+    for name in names {
+        let module = format!("{module}.{name}");
+        let bias = weights.take(&format!("{module}.bias"))?;
+        parts.push((weights.take_weight(&module)?, bias));
+    }
+    let bias: Vec<f32> = parts.iter().flat_map(|(_, bias)| bias.iter().copied()).collect();
+    let weights: Vec<&Stored> = parts.iter().map(|(weight, _)| weight).collect();
+    let f32: Vec<_> = weights.iter().filter_map(|weight| weight.as_f32()).collect();
+    let int8: Vec<_> = weights.iter().filter_map(|weight| weight.as_int8()).collect();
+    Ok(if f32.len() == parts.len() {
+        vec![Linear::from_f32(&f32.concat(), &bias)]
+    } else if int8.len() == parts.len() {
+        let values: Vec<_> = int8.iter().map(|weight| weight.values()).collect();
+        let scales: Vec<_> = int8.iter().map(|weight| weight.scales()).collect();
+        vec![Linear::from_int8(&values.concat(), &scales.concat(), &bias)]
+    } else {
+        parts.iter().map(|(weight, bias)| weights::pack(weight, bias)).collect()
+    })
 }

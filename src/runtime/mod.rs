@@ -6,6 +6,7 @@
 mod arena;
 mod embeddings;
 mod executor;
+mod global;
 mod head;
 mod layer;
 mod weights;
@@ -206,8 +207,12 @@ impl Engine {
                 let context = std::mem::take(&mut arena.context);
                 for ((x, next), context) in blocks(x, hidden, next, width).zip(context.chunks(BLOCK * layer.width())) {
                     layer.finish(x, &context[..x.len() / hidden * layer.width()], arena.room());
-                    if let Some(layer) = self.layers.get(index + 1) {
-                        layer.project(x, arena.room(), next);
+                    match self.layers.get(index + 1) {
+                        Some(layer) if index + 1 == all && layer.firsts_need_hidden_states_alone() => {
+                            layer.pass(x, next);
+                        }
+                        Some(layer) => layer.project(x, arena.room(), next),
+                        None => {}
                     }
                 }
                 arena.context = context;

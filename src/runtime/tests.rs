@@ -7,11 +7,21 @@ use candle_core::Device;
 use super::*;
 use crate::model::{Keep, Quantized};
 
-const MODELS: [&str; 6] =
-    ["tiny-classifier", "tiny-encoder", "tiny-gelu-new", "tiny-masked-lm", "tiny-old-names", "tiny-pruned"];
+const MODELS: [&str; 10] = [
+    "models/tiny-classifier",
+    "models/tiny-encoder",
+    "models/tiny-gelu-new",
+    "models/tiny-masked-lm",
+    "models/tiny-old-names",
+    "models/tiny-pruned",
+    "families/roberta-classifier",
+    "families/longformer-classifier",
+    "families/longformer-encoder",
+    "families/longformer-masked-lm",
+];
 
 fn load(name: &str) -> Model {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models").join(name);
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
     Model::load(&dir, &Device::Cpu).unwrap()
 }
 
@@ -105,7 +115,8 @@ fn int8_models_answer_as_with_candle() {
 
 #[test]
 fn threads_and_neighbours_do_not_change_a_bit() {
-    for model in [load("tiny-classifier"), int8(load("tiny-classifier"), true, &["classifier"])] {
+    let classifiers = ["models/tiny-classifier", "families/longformer-classifier"];
+    for model in classifiers.into_iter().flat_map(|name| [load(name), int8(load(name), true, &["classifier"])]) {
         let engine = Engine::new(model).unwrap();
         let rows = Rows::of(&engine.spec, 50);
         let run = |threads: usize, batch: Packed<'_>| {
@@ -129,7 +140,7 @@ fn threads_and_neighbours_do_not_change_a_bit() {
 
 #[test]
 fn what_is_wrong_with_a_batch_is_said() {
-    let engine = Engine::new(load("tiny-classifier")).unwrap();
+    let engine = Engine::new(load("models/tiny-classifier")).unwrap();
     let ids = vec![1_u32; 30];
     let batch = |ids, offsets| Packed { input_ids: ids, type_ids: &[0; 30], offsets };
     let error = engine.logits(batch(&ids, &[0, 30])).unwrap_err().to_string();

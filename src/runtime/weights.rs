@@ -58,6 +58,11 @@ impl Weights {
         Ok((self.take(&format!("{module}.weight"))?, self.take(&format!("{module}.bias"))?))
     }
 
+    /// Whether the weight of a module is int8.
+    pub(super) fn is_int8(&self, module: &str) -> bool {
+        self.model.int8.contains_key(module)
+    }
+
     /// Whether there is such a parameter.
     pub(super) fn has(&self, name: &str) -> bool {
         self.model.params.contains_key(name)

@@ -164,12 +164,12 @@ pub fn windowed(
 /// As [`forward`], with queries of their own: the global ones of `Longformer`, whose queries, keys and values come from a
 /// second set of projections (Beltagy et al., 2020, section 3.1).
 ///
-/// `queries` is `[rows, heads · dim]`; `kv` is `[len, 2 · heads · dim]`, keys and values side by side; `out` is as the
-/// queries are.
+/// `queries` is `[rows, heads · dim]`; `kv` are keys and values, `[len, heads · dim]` each, which may be the same; `out` is as
+/// the queries are.
 ///
 /// # Panics
 /// When the shapes do not fit, or there are queries and no keys.
-pub fn cross(queries: Rows<'_>, kv: Rows<'_>, heads: Heads, scratch: &mut Scratch, out: &mut [f32]) {
+pub fn cross(queries: Rows<'_>, kv: [Rows<'_>; 2], heads: Heads, scratch: &mut Scratch, out: &mut [f32]) {
     cross_on(Isa::detect(), queries, kv, heads, scratch, out);
 }
 
@@ -198,16 +198,23 @@ fn windowed_on(
     run(isa, job, scratch, out);
 }
 
-fn cross_on(isa: Isa, queries: Rows<'_>, kv: Rows<'_>, heads: Heads, scratch: &mut Scratch, out: &mut [f32]) {
+fn cross_on(
+    isa: Isa,
+    queries: Rows<'_>,
+    [keys, values]: [Rows<'_>; 2],
+    heads: Heads,
+    scratch: &mut Scratch,
+    out: &mut [f32],
+) {
     let width = heads.count * heads.dim;
-    let len = kv.count;
-    assert!(kv.have(2 * width), "keys and values stand together");
+    let len = keys.count;
+    assert!(keys.have(width) && values.have(width) && values.count == len, "each key has a value");
     assert!(queries.have(width) && queries.count * width == out.len(), "an output for every query");
     if out.is_empty() {
         return;
     }
     assert!(len > 0, "queries have keys to see");
-    let job = Job { queries, keys: kv, values: kv.from(width), len, first: 0, heads, window: Window::ALL };
+    let job = Job { queries, keys, values, len, first: 0, heads, window: Window::ALL };
     run(isa, job, scratch, out);
 }
 

@@ -107,22 +107,15 @@ fn queries_of_their_own_see_every_key() {
         let width = count * dim;
         let (queries, kv) = (numbers(rows * width, 3), numbers(len * 2 * width, 4));
         let of_kv = |part: usize| Rows::new(&kv, 2 * width, part * width);
-        let parts = [Rows::new(&queries, width, 0), of_kv(0), of_kv(1)];
-        let expected = expected(parts, (rows, len), heads, |_, _| true);
+        let kv = [of_kv(0), of_kv(1)];
+        let expected = expected([Rows::new(&queries, width, 0), kv[0], kv[1]], (rows, len), heads, |_, _| true);
         for isa in Isa::all() {
             let (mut scratch, mut out) = (Scratch::default(), vec![9.0; rows * width]);
-            cross_on(isa, Rows::new(&queries, width, 0), Rows::new(&kv, 2 * width, 0), heads, &mut scratch, &mut out);
+            cross_on(isa, Rows::new(&queries, width, 0), kv, heads, &mut scratch, &mut out);
             assert_close(&out, &expected, 1e-4);
             let cut = rows / 2;
             let mut part = vec![9.0; (rows - cut) * width];
-            cross_on(
-                isa,
-                Rows::new(&queries[cut * width..], width, 0),
-                Rows::new(&kv, 2 * width, 0),
-                heads,
-                &mut scratch,
-                &mut part,
-            );
+            cross_on(isa, Rows::new(&queries[cut * width..], width, 0), kv, heads, &mut scratch, &mut part);
             assert_eq!(part, out[cut * width..]);
         }
     }
