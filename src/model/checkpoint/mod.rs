@@ -1,7 +1,6 @@
 //! A model directory: load and save.
 
 mod fields;
-mod mmap;
 mod names;
 mod safetensors;
 

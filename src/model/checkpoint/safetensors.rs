@@ -3,14 +3,21 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
-use safetensors::{Dtype, SafeTensors, View};
+use safetensors::{Dtype, View, tensor::Metadata};
 use serde_json::Value;
 
-use super::mmap;
-use crate::{base::fs, model::ModelError};
+use crate::{
+    base::fs::{self, AtPath},
+    model::ModelError,
+};
+
+/// Bytes of the longest header that the format allows.
+const LONGEST_HEADER: u64 = 100_000_000;
 
 /// A tensor as it stands in a file.
 pub(super) struct Raw {
@@ -73,48 +80,75 @@ fn shards(index: &Path) -> Result<BTreeSet<String>, ModelError> {
     Ok(shards)
 }
 
+/// Reads a file tensor by tensor: whoever loads a model holds its numbers once, and no pages of the file.
 fn read_file(path: &Path, into: &mut BTreeMap<String, Raw>) -> Result<(), ModelError> {
-    let map = mmap::map(path)?;
     let damaged = |what: String| ModelError::Checkpoint(format!("`{}` is damaged: {what}", path.display()));
-    if map.len() < 8 {
-        return Err(damaged(format!("it has {} bytes, less than a safetensors header", map.len())));
+    let mut file = File::open(path).at("cannot read", path)?;
+    let n_bytes = file.metadata().at("cannot read", path)?.len();
+    let mut length = [0; 8];
+    if n_bytes < 8 {
+        return Err(damaged(format!("it has {n_bytes} bytes, less than a safetensors header")));
     }
-    let file = SafeTensors::deserialize(&map).map_err(|error| damaged(explain(&error.to_string(), map.len())))?;
-    for (name, view) in file.iter() {
-        let values = values(view.dtype(), view.data());
-        into.insert(name.to_owned(), Raw { shape: view.shape().to_vec(), values, file: path.to_owned() });
+    file.read_exact(&mut length).at("cannot read", path)?;
+    let length = u64::from_le_bytes(length);
+    if length > LONGEST_HEADER.min(n_bytes - 8) {
+        return Err(damaged(
+            "it does not start with a safetensors header (a Git LFS pointer or another format?)".to_owned(),
+        ));
+    }
+    let mut header = vec![0; length as usize];
+    file.read_exact(&mut header).at("cannot read", path)?;
+    let header: Metadata = serde_json::from_slice(&header).map_err(|error| damaged(error.to_string()))?;
+    if header.data_len() as u64 + length + 8 != n_bytes {
+        let other = if header.data_len() as u64 + length + 8 > n_bytes { "more" } else { "fewer" };
+        return Err(damaged(format!(
+            "its header promises {other} tensors than its {n_bytes} bytes hold (an unfinished download?)"
+        )));
+    }
+    // In the order of the file, each behind the one before: a header that says otherwise was refused.
+    for name in header.offset_keys() {
+        let Some(info) = header.info(&name) else { continue };
+        let len = info.data_offsets.1 - info.data_offsets.0;
+        let values = values(info.dtype, &mut file, len).at("cannot read", path)?;
+        into.insert(name, Raw { shape: info.shape.clone(), values, file: path.to_owned() });
     }
     Ok(())
 }
 
-/// The reader's words, in ours.
-fn explain(error: &str, n_bytes: usize) -> String {
-    match error {
-        text if text.contains("incomplete metadata") => {
-            format!("its header promises more tensors than its {n_bytes} bytes hold (an unfinished download?)")
-        }
-        text if text.contains("invalid header length") || text.contains("header too large") => {
-            "it does not start with a safetensors header (a Git LFS pointer or another format?)".to_owned()
-        }
-        text => text.to_owned(),
+/// Reads a tensor of `len` bytes.
+fn values(kind: Dtype, file: &mut File, len: usize) -> io::Result<Values> {
+    fn collect<const N: usize, T>(file: &mut File, len: usize, number: impl Fn([u8; N]) -> T) -> io::Result<Vec<T>> {
+        let mut values = Vec::with_capacity(len / N);
+        in_parts(file, len, |part| values.extend(part.as_chunks::<N>().0.iter().map(|bytes| number(*bytes))))?;
+        Ok(values)
     }
+    Ok(match kind {
+        Dtype::F32 => Values::F32(collect(file, len, f32::from_le_bytes)?),
+        Dtype::F16 => Values::F32(collect(file, len, |bytes| f16_to_f32(u16::from_le_bytes(bytes)))?),
+        Dtype::BF16 => {
+            Values::F32(collect(file, len, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16))?)
+        }
+        Dtype::F64 => Values::F32(collect(file, len, |bytes| f64::from_le_bytes(bytes) as f32)?),
+        Dtype::I8 => Values::I8(collect(file, len, i8::from_le_bytes)?),
+        other => {
+            in_parts(file, len, |_| ())?;
+            Values::Other(other)
+        }
+    })
 }
 
-fn values(kind: Dtype, data: &[u8]) -> Values {
-    let wide = || data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    let half = || data.chunks_exact(2).map(|b| [b[0], b[1]]);
-    match kind {
-        Dtype::F32 => Values::F32(wide().collect()),
-        Dtype::F16 => Values::F32(half().map(|b| f16_to_f32(u16::from_le_bytes(b))).collect()),
-        Dtype::BF16 => Values::F32(half().map(|b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)).collect()),
-        Dtype::F64 => Values::F32(
-            data.chunks_exact(8)
-                .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32)
-                .collect(),
-        ),
-        Dtype::I8 => Values::I8(data.iter().map(|&byte| byte as i8).collect()),
-        other => Values::Other(other),
+/// Reads `len` bytes a part at a time; parts are whole numbers of every width.
+fn in_parts(file: &mut File, len: usize, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    const PART: usize = 1 << 18;
+    let mut part = vec![0; PART.min(len)];
+    let mut left = len;
+    while left > 0 {
+        let part = &mut part[..PART.min(left)];
+        file.read_exact(part)?;
+        take(part);
+        left -= part.len();
     }
+    Ok(())
 }
 
 /// IEEE half precision to single: exact.
