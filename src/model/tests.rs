@@ -100,7 +100,7 @@ fn difference(a: &Tensor, b: &Tensor) -> f32 {
     (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
 }
 
-/// Both executors, and what is written reads as what was read.
+/// What is written reads as what was read.
 #[test]
 fn every_family_gives_what_transformers_gives() {
     for name in FAMILIES {
@@ -131,15 +131,6 @@ fn every_family_gives_what_transformers_gives() {
                         check("logits", logits);
                     }
                 }
-            }
-            let engine = crate::runtime::Engine::new(model).unwrap();
-            let tensor =
-                |values: Vec<f32>, like: &str| Tensor::from_vec(values, expected[like].shape(), &Device::Cpu).unwrap();
-            let state = engine.last_hidden_state(rows.packed()).unwrap();
-            check("last_hidden_state", &tensor(state, "last_hidden_state"));
-            let logits = engine.logits(rows.packed()).unwrap();
-            if let Some(logits) = logits {
-                check("logits", &tensor(logits, "logits"));
             }
         }
     }

@@ -7,7 +7,7 @@ use candle_core::Device;
 use super::*;
 use crate::model::{Keep, Quantized};
 
-const MODELS: [&str; 10] = [
+const MODELS: [&str; 13] = [
     "models/tiny-classifier",
     "models/tiny-encoder",
     "models/tiny-gelu-new",
@@ -15,6 +15,9 @@ const MODELS: [&str; 10] = [
     "models/tiny-old-names",
     "models/tiny-pruned",
     "families/roberta-classifier",
+    "families/roberta-encoder",
+    "families/roberta-masked-lm",
+    "families/xlm-roberta-classifier",
     "families/longformer-classifier",
     "families/longformer-encoder",
     "families/longformer-masked-lm",

@@ -1,17 +1,19 @@
 //! BERT (Devlin et al., 2019); MiniLM, `TinyBERT` and BERT-tiny are its shapes.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
-use super::{
-    Family,
-    common::{self, Defaults},
-};
-use crate::model::{EncoderSpec, ModelError, checkpoint::Fields};
+use super::Family;
+use crate::model::{Activation, ClassifierHead, EncoderSpec, LayerShape, ModelError, Positions, checkpoint::Fields};
 
 pub(super) static FAMILY: Family = Family {
     model_type: "bert",
     spec,
-    config,
+    config: |spec, config| {
+        config.insert("model_type".to_owned(), json!("bert"));
+        write(spec, config);
+    },
     names: &[
         ("bert.embeddings.word_embeddings", "bert.embeddings.word_embeddings"),
         ("bert.embeddings.position_embeddings", "bert.embeddings.position_embeddings"),
@@ -37,11 +39,140 @@ pub(super) static FAMILY: Family = Family {
     architectures: ["BertModel", "BertForSequenceClassification", "BertForMaskedLM"],
 };
 
-fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
-    common::spec(config, Defaults { type_vocab_size: 2, layer_norm_eps: 1e-12 })
+/// The spec of a config with BERT's keys; what the family has beside them is the caller's.
+pub(super) fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
+    let hidden_size = config.positive("hidden_size")?;
+    let n_layers = config.positive("num_hidden_layers")?;
+    let n_heads = config.positive("num_attention_heads")?;
+    if n_layers > 1000 {
+        return Err(config.fault(&format!("`num_hidden_layers` is {n_layers}; no encoder has more than 1000")));
+    }
+    if !hidden_size.is_multiple_of(n_heads) {
+        return Err(
+            config.fault(&format!("`num_attention_heads` ({n_heads}) does not divide `hidden_size` ({hidden_size})"))
+        );
+    }
+    if let Some(kind) = config.text("position_embedding_type")?.filter(|kind| *kind != "absolute") {
+        return Err(config.fault(&format!("`position_embedding_type` is `{kind}`; lmpipe runs `absolute` only")));
+    }
+    for key in ["is_decoder", "add_cross_attention"] {
+        if config.flag(key)?.unwrap_or(false) {
+            return Err(config.fault(&format!("`{key}` is true; lmpipe runs encoders only")));
+        }
+    }
+    let intermediate_size = config.positive("intermediate_size")?;
+    Ok(EncoderSpec {
+        hidden_size,
+        layers: heads(config, n_layers, n_heads)?
+            .into_iter()
+            .map(|heads| LayerShape { heads, intermediate_size, reach: None })
+            .collect(),
+        head_dim: hidden_size / n_heads,
+        vocab_size: config.positive("vocab_size")?,
+        max_positions: config.positive_or("max_position_embeddings", 512)?,
+        positions: Positions::FromZero,
+        type_vocab_size: config.positive_or("type_vocab_size", 2)?,
+        layer_norm_eps: config.number_or("layer_norm_eps", 1e-12)?,
+        activation: activation(config)?,
+        hidden_dropout: config.rate_or("hidden_dropout_prob", 0.1)?,
+        attention_dropout: config.rate_or("attention_probs_dropout_prob", 0.1)?,
+        initializer_range: config.number_or("initializer_range", 0.02)?,
+        pooler: true,
+        classifier: ClassifierHead::Pooler,
+        global_projections: false,
+    })
 }
 
-fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) {
-    config.insert("model_type".to_owned(), json!("bert"));
-    common::config(spec, config);
+/// The heads that `pruned_heads` leaves in each layer.
+fn heads(config: &Fields<'_>, n_layers: usize, n_heads: usize) -> Result<Vec<usize>, ModelError> {
+    let mut heads = vec![n_heads; n_layers];
+    let Some(value) = config.value("pruned_heads") else { return Ok(heads) };
+    let wrong = || {
+        config.fault(&format!(
+            "`pruned_heads` must map layers (0 to {}) to lists of heads (0 to {})",
+            n_layers - 1,
+            n_heads - 1
+        ))
+    };
+    for (layer, pruned) in value.as_object().ok_or_else(wrong)? {
+        let layer: usize = layer.parse().map_err(|_| wrong())?;
+        let pruned = pruned.as_array().ok_or_else(wrong)?;
+        let pruned: BTreeSet<_> = pruned.iter().map(|head| head.as_u64().unwrap_or(u64::MAX)).collect();
+        if layer >= n_layers || pruned.iter().any(|head| *head >= n_heads as u64) {
+            return Err(wrong());
+        }
+        heads[layer] = n_heads - pruned.len();
+        if heads[layer] == 0 {
+            return Err(config.fault(&format!("`pruned_heads` leaves layer {layer} without heads; one must stay")));
+        }
+    }
+    Ok(heads)
+}
+
+const ACTIVATIONS: [(&str, Activation); 6] = [
+    ("gelu", Activation::Gelu),
+    ("gelu_new", Activation::GeluTanh),
+    ("gelu_pytorch_tanh", Activation::GeluTanh),
+    ("gelu_fast", Activation::GeluTanh),
+    ("relu", Activation::Relu),
+    ("tanh", Activation::Tanh),
+];
+
+fn activation(config: &Fields<'_>) -> Result<Activation, ModelError> {
+    let name = config.text("hidden_act")?.unwrap_or("gelu");
+    ACTIVATIONS.iter().find(|(known, _)| *known == name).map(|(_, activation)| *activation).ok_or_else(|| {
+        let known: Vec<_> = ACTIVATIONS.iter().map(|(name, _)| *name).collect();
+        config.fault(&format!("`hidden_act` is `{name}`; lmpipe has {}", crate::base::plural::list(&known)))
+    })
+}
+
+/// Sets BERT's keys.
+pub(super) fn write(spec: &EncoderSpec, config: &mut Map<String, Value>) {
+    let n_heads = spec.hidden_size / spec.head_dim;
+    let mut set = |key: &str, value: Value| {
+        config.insert(key.to_owned(), value);
+    };
+    set("hidden_size", json!(spec.hidden_size));
+    set("num_hidden_layers", json!(spec.n_layers()));
+    set("num_attention_heads", json!(n_heads));
+    set("intermediate_size", json!(spec.layers.first().map(|layer| layer.intermediate_size)));
+    set("vocab_size", json!(spec.vocab_size));
+    set("max_position_embeddings", json!(spec.max_positions + spec.positions.offset()));
+    set("type_vocab_size", json!(spec.type_vocab_size));
+    set("layer_norm_eps", json!(spec.layer_norm_eps));
+    set("hidden_dropout_prob", json!(spec.hidden_dropout));
+    set("attention_probs_dropout_prob", json!(spec.attention_dropout));
+    set("initializer_range", json!(spec.initializer_range));
+    // Several names mean one activation: the name that was read is kept.
+    let named = config.get("hidden_act").and_then(Value::as_str);
+    let named = named.and_then(|name| ACTIVATIONS.iter().find(|(known, _)| *known == name));
+    if named.is_none_or(|(_, activation)| *activation != spec.activation)
+        && let Some((name, _)) = ACTIVATIONS.iter().find(|(_, activation)| *activation == spec.activation)
+    {
+        config.insert("hidden_act".to_owned(), json!(name));
+    }
+    prune_heads(spec, n_heads, config);
+}
+
+/// Sets `pruned_heads` so that it says how many heads each layer has left. The heads that it names already are kept
+/// where their number is right: which heads they were matters to the reader only, the tensors lack them anyway.
+fn prune_heads(spec: &EncoderSpec, n_heads: usize, config: &mut Map<String, Value>) {
+    let before = config.get("pruned_heads").cloned();
+    let mut pruned = Map::new();
+    for (layer, &LayerShape { heads, .. }) in spec.layers.iter().enumerate() {
+        if heads == n_heads {
+            continue;
+        }
+        let key = layer.to_string();
+        let named = before.as_ref().and_then(|value| value.get(&key)).filter(|named| {
+            let heads_named: BTreeSet<_> = named.as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+            heads_named.len() == n_heads - heads && heads_named.iter().all(|head| *head < n_heads as u64)
+        });
+        pruned.insert(key, named.cloned().unwrap_or_else(|| json!((heads..n_heads).collect::<Vec<_>>())));
+    }
+    if pruned.is_empty() {
+        config.shift_remove("pruned_heads");
+    } else {
+        config.insert("pruned_heads".to_owned(), Value::Object(pruned));
+    }
 }

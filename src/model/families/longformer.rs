@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Family, common, roberta};
+use super::{Family, bert, roberta};
 use crate::model::{EncoderSpec, ModelError, Positions, checkpoint::Fields};
 
 pub(super) static FAMILY: Family = Family {
@@ -70,7 +70,7 @@ fn windows(config: &Fields<'_>, n_layers: usize) -> Result<Vec<usize>, ModelErro
 
 fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) {
     config.insert("model_type".to_owned(), json!("longformer"));
-    common::config(spec, config);
+    bert::write(spec, config);
     if let Positions::AfterPadding(padding) = spec.positions {
         config.insert("pad_token_id".to_owned(), json!(padding));
     }

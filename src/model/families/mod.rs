@@ -1,7 +1,6 @@
 //! The list of families: one line a family.
 
 mod bert;
-mod common;
 mod longformer;
 mod roberta;
 

@@ -2,10 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    Family,
-    common::{self, Defaults},
-};
+use super::{Family, bert};
 use crate::model::{Activation, ClassifierHead, EncoderSpec, ModelError, Positions, checkpoint::Fields};
 
 pub(super) static ROBERTA: Family = Family {
@@ -51,7 +48,7 @@ const NAMES: &[(&str, &str)] = &[
 ];
 
 pub(super) fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
-    let mut spec = common::spec(config, Defaults { type_vocab_size: 2, layer_norm_eps: 1e-12 })?;
+    let mut spec = bert::spec(config)?;
     let padding = config.id_or("pad_token_id", 1)?;
     spec.positions = Positions::AfterPadding(padding);
     spec.max_positions =
@@ -67,7 +64,7 @@ pub(super) fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
 
 fn write(spec: &EncoderSpec, model_type: &str, config: &mut Map<String, Value>) {
     config.insert("model_type".to_owned(), json!(model_type));
-    common::config(spec, config);
+    bert::write(spec, config);
     if let Positions::AfterPadding(padding) = spec.positions {
         config.insert("pad_token_id".to_owned(), json!(padding));
     }
