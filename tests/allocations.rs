@@ -51,6 +51,10 @@ fn allocations(layers: usize) -> usize {
         pooler: true,
         classifier: ClassifierHead::Pooler,
         global_projections: false,
+        masked_lm_activation: Activation::Gelu,
+        embedding_size: None,
+        drops_attention_output: true,
+        classifier_dropout: None,
     };
     let head = Head::SequenceClassification { labels: vec!["no".into(), "yes".into()] };
     let model = Model::init(spec, head, 1, &Device::Cpu).expect("a model of any shape can be made");

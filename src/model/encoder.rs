@@ -123,6 +123,13 @@ impl<'a> Pass<'a> {
         Ok(ops::layer_norm(x, scale, shift, self.model.spec.layer_norm_eps, self.route)?)
     }
 
+    /// The mask of what attention gives.
+    pub(super) fn attention_output_mask(&self, layer: usize) -> Option<Mask> {
+        let spec = &self.model.spec;
+        let rate = if spec.drops_attention_output { spec.hidden_dropout } else { 0.0 };
+        self.mask(rate, Site::AttentionOutput(layer))
+    }
+
     /// The mask of a place; none outside training or at rate 0.
     pub(super) fn mask(&self, rate: f64, site: Site) -> Option<Mask> {
         self.keep.dropout_seed.filter(|_| rate > 0.0).map(|seed| Mask::new(rate, seed, site.number()))
@@ -169,7 +176,7 @@ impl Packed<'_> {
             None => Ok(()),
         };
         bound("token id", self.input_ids, spec.vocab_size)?;
-        // A family that has one type has none to tell apart.
-        if spec.type_vocab_size == 1 { Ok(()) } else { bound("token type", self.type_ids, spec.type_vocab_size) }
+        // A family that has one type, or no types, has none to tell apart.
+        if spec.type_vocab_size < 2 { Ok(()) } else { bound("token type", self.type_ids, spec.type_vocab_size) }
     }
 }

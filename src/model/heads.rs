@@ -22,15 +22,17 @@ pub(super) fn forward(pass: &Pass<'_>, x: &Tensor) -> Result<Option<Tensor>, Mod
 }
 
 /// `W dropout(f(W₀ h₀ + b₀)) + b`, `h₀` the hidden state of each sequence's first token, and before it the encoder's pooler
-/// or a layer of the head's own, which drops out `h₀`, too.
+/// or a layer of the head's own, which may drop out `h₀`, too.
 fn classify(pass: &Pass<'_>, x: &Tensor) -> Result<Tensor, ModelError> {
     let starts: Vec<u32> = pass.batch.offsets.windows(2).map(|ends| ends[0] as u32).collect();
     let first = x.index_select(&Tensor::new(starts, x.device())?, 0)?; // [rows, hidden]
-    let rate = classifier_dropout(pass);
-    let pooled = match pass.model.spec.classifier {
+    let spec = &pass.model.spec;
+    let rate = spec.classifier_dropout.unwrap_or(spec.hidden_dropout);
+    let pooled = match spec.classifier {
         ClassifierHead::Pooler => pass.linear("bert.pooler.dense", &first)?.tanh()?,
-        ClassifierHead::Dense(activation) => {
-            let first = ops::drop_out(&first, pass.mask(rate, Site::ClassifierInput), pass.route)?;
+        ClassifierHead::Dense { activation, drops_input } => {
+            let mask = if drops_input { pass.mask(rate, Site::ClassifierInput) } else { None };
+            let first = ops::drop_out(&first, mask, pass.route)?;
             ops::activation(&pass.linear("classifier.dense", &first)?, activation, pass.route)?
         }
     };
@@ -38,17 +40,11 @@ fn classify(pass: &Pass<'_>, x: &Tensor) -> Result<Tensor, ModelError> {
     pass.linear("classifier", &pooled)
 }
 
-/// `classifier_dropout` where the config has one, else the encoder's.
-fn classifier_dropout(pass: &Pass<'_>) -> f64 {
-    let own = pass.model.config.get("classifier_dropout").and_then(serde_json::Value::as_f64);
-    own.filter(|rate| (0.0..1.0).contains(rate)).unwrap_or(pass.model.spec.hidden_dropout)
-}
-
 /// `E LayerNorm(f(W h + b)) + c`, `E` the word embeddings (Devlin et al., 2019), or a decoder of its own where the
 /// checkpoint has one.
 fn predict_tokens(pass: &Pass<'_>, x: &Tensor) -> Result<Tensor, ModelError> {
     let transformed = pass.linear("cls.predictions.transform.dense", x)?;
-    let transformed = ops::activation(&transformed, pass.model.spec.activation, pass.route)?;
+    let transformed = ops::activation(&transformed, pass.model.spec.masked_lm_activation, pass.route)?;
     let transformed = pass.norm("cls.predictions.transform.LayerNorm", &transformed)?;
     let bias = pass.parameter("cls.predictions.bias")?;
     let dequantized;

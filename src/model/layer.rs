@@ -18,7 +18,7 @@ pub(super) fn forward(pass: &Pass<'_>, index: usize, x: &Tensor) -> Result<(Tens
     let (spec, route) = (&pass.model.spec, pass.route);
     let (attended, attention) = attention::forward(pass, index, &prefix, x)?;
     let projected = pass.linear(&format!("{prefix}.attention.output.dense"), &attended)?;
-    let mask = pass.mask(spec.hidden_dropout, Site::AttentionOutput(index));
+    let mask = pass.attention_output_mask(index);
     let x = ops::drop_out_and_add(&projected, x, mask, route)?;
     let x = pass.norm(&format!("{prefix}.attention.output.LayerNorm"), &x)?;
     let inner = pass.linear(&format!("{prefix}.intermediate.dense"), &x)?;
@@ -53,7 +53,7 @@ pub(super) fn block(pass: &Pass<'_>, index: usize) -> Result<Block, ModelError> 
         sequences: pass.sequences(index),
         masks: Masks {
             attention: pass.mask(spec.attention_dropout, Site::Attention(index)),
-            attention_output: pass.mask(spec.hidden_dropout, Site::AttentionOutput(index)),
+            attention_output: pass.attention_output_mask(index),
             feed_forward: pass.mask(spec.hidden_dropout, Site::FeedForward(index)),
         },
         activation: spec.activation.function(),

@@ -24,6 +24,7 @@ pub use int8::Int8Weight;
 pub use memory::TrainingMemory;
 pub(crate) use network::globals;
 pub use network::{Head, Keep, Model, Output, Packed, Quantized};
+pub(crate) use params::PROJECTION;
 pub use params::{Parameter, parameters};
 pub use spec::{Activation, ClassifierHead, EncoderSpec, LayerShape, Positions};
 

@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor, Var};
 use serde_json::{Map, Value, json};
 
 use super::{
-    EncoderSpec, Int8Weight, ModelError, checkpoint,
+    ClassifierHead, EncoderSpec, Int8Weight, ModelError, checkpoint,
     encoder::Pass,
     families, init,
     memory::TrainingMemory,
@@ -146,7 +146,7 @@ impl Model {
             return Ok(self);
         }
         self.head = head;
-        self.spec.pooler = true;
+        self.spec.pooler |= self.spec.classifier == ClassifierHead::Pooler;
         let wanted = parameters(&self.spec, &self.head);
         let is_wanted = |name: &str| wanted.iter().any(|parameter| parameter.name == name);
         self.params.retain(|name, _| is_wanted(name) && !name.starts_with("classifier."));
@@ -159,14 +159,32 @@ impl Model {
         Ok(self)
     }
 
-    /// A model of a shape, initialised at random (normal with `initializer_range`, zero biases), seeded.
+    /// A BERT of a shape, initialised at random (normal with `initializer_range`, zero biases), seeded.
     ///
     /// # Errors
     /// When a tensor cannot be made.
     pub fn init(spec: EncoderSpec, head: Head, seed: u64, device: &Device) -> Result<Self, ModelError> {
+        Self::init_of(families::default(), spec, head, seed, device)
+    }
+
+    /// The same of this model's family.
+    ///
+    /// # Errors
+    /// When a tensor cannot be made.
+    pub fn init_alike(&self, spec: EncoderSpec, head: Head, seed: u64) -> Result<Self, ModelError> {
+        Self::init_of(families::of_config(&self.config)?, spec, head, seed, &self.device)
+    }
+
+    fn init_of(
+        family: &families::Family,
+        spec: EncoderSpec,
+        head: Head,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
         let wanted = parameters(&spec, &head);
         let mut config = Map::new();
-        (families::default().config)(&spec, &mut config);
+        (family.config)(&spec, &mut config);
         let mut model = Self {
             spec,
             head,
@@ -250,6 +268,7 @@ impl Model {
     #[must_use]
     pub fn macs(&self, sequence_length: usize) -> u64 {
         let (len, hidden) = (sequence_length as u64, self.spec.hidden_size as u64);
+        let embedding = self.spec.embedding_width() as u64;
         let layers = self.spec.layers.iter().map(|layer| {
             let width = (layer.heads * self.spec.head_dim) as u64;
             let linear = 4 * hidden * width + 2 * hidden * layer.intermediate_size as u64;
@@ -258,11 +277,15 @@ impl Model {
         });
         let head = match &self.head {
             Head::None => 0,
-            Head::SequenceClassification { labels } => hidden * labels.len() as u64,
-            Head::MaskedLm => len * hidden * (hidden + self.spec.vocab_size as u64),
+            Head::SequenceClassification { labels } => {
+                let dense = matches!(self.spec.classifier, ClassifierHead::Dense { .. });
+                hidden * (labels.len() as u64 + if dense { hidden } else { 0 })
+            }
+            Head::MaskedLm => len * embedding * (hidden + self.spec.vocab_size as u64),
         };
         let pooler = if self.spec.pooler { hidden * hidden } else { 0 };
-        layers.sum::<u64>() + head + pooler
+        let projection = if self.spec.embedding_size.is_some() { len * embedding * hidden } else { 0 };
+        projection + layers.sum::<u64>() + head + pooler
     }
 
     /// Adds the parameters that are missing, fresh.

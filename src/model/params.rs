@@ -22,17 +22,25 @@ impl Parameter {
 pub(super) const EMBEDDINGS: [&str; 3] =
     ["bert.embeddings.word_embeddings", "bert.embeddings.position_embeddings", "bert.embeddings.token_type_embeddings"];
 
+/// What brings embeddings of another width to that of the layers.
+pub(crate) const PROJECTION: &str = "bert.embeddings_project";
+
 /// All parameters of a model, in the order of its computation. The decoder of a masked LM is tied to the word
 /// embeddings and not among them.
 pub fn parameters(spec: &EncoderSpec, head: &Head) -> Vec<Parameter> {
     let mut list = List(Vec::new());
-    let hidden = spec.hidden_size;
+    let (hidden, embedding) = (spec.hidden_size, spec.embedding_width());
     for (module, rows) in
         EMBEDDINGS.iter().zip([spec.vocab_size, spec.max_positions + spec.positions.offset(), spec.type_vocab_size])
     {
-        list.add(format!("{module}.weight"), &[rows, hidden]);
+        if rows > 0 {
+            list.add(format!("{module}.weight"), &[rows, embedding]);
+        }
     }
-    list.norm("bert.embeddings.LayerNorm", hidden);
+    list.norm("bert.embeddings.LayerNorm", embedding);
+    if spec.embedding_size.is_some() {
+        list.linear(PROJECTION, hidden, embedding);
+    }
     for (layer, &LayerShape { heads, intermediate_size: intermediate, .. }) in spec.layers.iter().enumerate() {
         let prefix = format!("bert.encoder.layer.{layer}");
         let width = heads * spec.head_dim;
@@ -51,14 +59,14 @@ pub fn parameters(spec: &EncoderSpec, head: &Head) -> Vec<Parameter> {
     match head {
         Head::None => {}
         Head::SequenceClassification { labels } => {
-            if let ClassifierHead::Dense(_) = spec.classifier {
+            if let ClassifierHead::Dense { .. } = spec.classifier {
                 list.linear("classifier.dense", hidden, hidden);
             }
             list.linear("classifier", labels.len(), hidden);
         }
         Head::MaskedLm => {
-            list.linear("cls.predictions.transform.dense", hidden, hidden);
-            list.norm("cls.predictions.transform.LayerNorm", hidden);
+            list.linear("cls.predictions.transform.dense", embedding, hidden);
+            list.norm("cls.predictions.transform.LayerNorm", embedding);
             list.add("cls.predictions.bias".to_owned(), &[spec.vocab_size]);
         }
     }

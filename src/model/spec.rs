@@ -62,8 +62,13 @@ impl Positions {
 pub enum ClassifierHead {
     /// It takes the encoder's pooler (BERT).
     Pooler,
-    /// A linear layer of its own, `classifier.dense`, and an activation; dropout before and after it (`RoBERTa`).
-    Dense(Activation),
+    /// A linear layer of its own, `classifier.dense`, and an activation.
+    Dense {
+        /// The activation.
+        activation: Activation,
+        /// Whether the hidden state is dropped out before the layer, too.
+        drops_input: bool,
+    },
 }
 
 /// The shape of an encoder.
@@ -71,6 +76,8 @@ pub enum ClassifierHead {
 pub struct EncoderSpec {
     /// `hidden_size`.
     pub hidden_size: usize,
+    /// The width of the embeddings where a linear layer brings them to `hidden_size`; else they have that width.
+    pub embedding_size: Option<usize>,
     /// Each layer's shape.
     pub layers: Vec<LayerShape>,
     /// The width of a head; pruning heads does not change it.
@@ -81,7 +88,7 @@ pub struct EncoderSpec {
     pub max_positions: usize,
     /// How rows of the position table are counted.
     pub positions: Positions,
-    /// `type_vocab_size`.
+    /// `type_vocab_size`; 0 where there are no token types.
     pub type_vocab_size: usize,
     /// `layer_norm_eps`.
     pub layer_norm_eps: f64,
@@ -89,6 +96,10 @@ pub struct EncoderSpec {
     pub activation: Activation,
     /// `hidden_dropout_prob`.
     pub hidden_dropout: f64,
+    /// Whether what attention gives is dropped out, too.
+    pub drops_attention_output: bool,
+    /// The rate of a classifier; the encoder's without it.
+    pub classifier_dropout: Option<f64>,
     /// `attention_probs_dropout_prob`.
     pub attention_dropout: f64,
     /// `initializer_range`.
@@ -99,6 +110,8 @@ pub struct EncoderSpec {
     pub classifier: ClassifierHead,
     /// Whether tokens that see the whole sequence have projections of their own (`Longformer`).
     pub global_projections: bool,
+    /// The activation of the masked-LM head.
+    pub masked_lm_activation: Activation,
 }
 
 impl EncoderSpec {
@@ -106,6 +119,12 @@ impl EncoderSpec {
     #[must_use]
     pub fn n_layers(&self) -> usize {
         self.layers.len()
+    }
+
+    /// The width of the embedding tables.
+    #[must_use]
+    pub fn embedding_width(&self) -> usize {
+        self.embedding_size.unwrap_or(self.hidden_size)
     }
 
     /// The projections of a layer's attention.

@@ -24,7 +24,12 @@ fn load(name: &str) -> Model {
 }
 
 /// Checkpoints of the other families.
-const FAMILIES: [&str; 7] = [
+const FAMILIES: [&str; 12] = [
+    "distilbert-classifier",
+    "distilbert-masked-lm",
+    "electra-classifier",
+    "electra-encoder",
+    "electra-masked-lm",
     "roberta-classifier",
     "roberta-masked-lm",
     "roberta-encoder",

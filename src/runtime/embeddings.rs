@@ -4,11 +4,16 @@ use std::ops::Range;
 
 use super::{
     Chunk,
+    arena::grow,
+    layer::Room,
     weights::{Stored, Weights},
 };
 use crate::{
-    kernels::{norm, quantize},
-    model::{EncoderSpec, ModelError, Positions},
+    kernels::{
+        linear::{After, Linear},
+        norm, quantize,
+    },
+    model::{EncoderSpec, ModelError, PROJECTION, Positions},
 };
 
 /// `LayerNorm(word + position + type)`; positions are counted in each sequence.
@@ -16,9 +21,11 @@ pub(super) struct Embeddings {
     words: Stored,
     positions: Stored,
     counted: Positions,
-    types: Stored,
+    types: Option<Stored>,
     n_types: usize,
     norm: (Vec<f32>, Vec<f32>),
+    /// What brings them to the width of the layers, where they have another.
+    projection: Option<Linear>,
     eps: f32,
 }
 
@@ -29,14 +36,26 @@ impl Embeddings {
             positions: weights.take_weight("bert.embeddings.position_embeddings")?,
             counted: spec.positions,
             n_types: spec.type_vocab_size,
-            types: weights.take_weight("bert.embeddings.token_type_embeddings")?,
+            types: (spec.type_vocab_size > 0)
+                .then(|| weights.take_weight("bert.embeddings.token_type_embeddings"))
+                .transpose()?,
             norm: weights.norm("bert.embeddings.LayerNorm")?,
+            projection: spec.embedding_size.is_some().then(|| weights.linear(PROJECTION)).transpose()?,
             eps: spec.layer_norm_eps as f32,
         })
     }
 
     /// The embeddings of some tokens of a chunk, `x` `[rows, hidden_size]`.
-    pub(super) fn run(&self, chunk: Chunk<'_>, rows: Range<usize>, x: &mut [f32]) {
+    pub(super) fn run(&self, chunk: Chunk<'_>, rows: Range<usize>, room: Room<'_>, x: &mut [f32]) {
+        let Some(projection) = &self.projection else { return self.look_up(chunk, rows, x) };
+        grow(room.wide, rows.len() * projection.inputs());
+        let embedded = &mut room.wide[..rows.len() * projection.inputs()];
+        self.look_up(chunk, rows, embedded);
+        projection.forward(embedded, room.quantized, After::default(), x);
+    }
+
+    /// The same before the projection.
+    fn look_up(&self, chunk: Chunk<'_>, rows: Range<usize>, x: &mut [f32]) {
         let width = self.norm.0.len();
         let mut sequence = chunk.offsets.partition_point(|offset| *offset <= rows.start).saturating_sub(1);
         let mut x_rows = x.chunks_exact_mut(width);
@@ -48,8 +67,10 @@ impl Embeddings {
             for ((token, position), x) in (start..end).zip(positions).skip(skipped).zip(&mut x_rows) {
                 read(&self.words, chunk.input_ids[token] as usize, x);
                 add(&self.positions, position, x);
-                // A family that has one type has none to tell apart.
-                add(&self.types, if self.n_types == 1 { 0 } else { chunk.type_ids[token] as usize }, x);
+                if let Some(types) = &self.types {
+                    // A family that has one type has none to tell apart.
+                    add(types, if self.n_types == 1 { 0 } else { chunk.type_ids[token] as usize }, x);
+                }
             }
             sequence += 1;
         }

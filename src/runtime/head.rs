@@ -45,7 +45,7 @@ impl Answer {
             Head::SequenceClassification { .. } => {
                 let (dense, activation) = match spec.classifier {
                     ClassifierHead::Pooler => ("bert.pooler.dense", Activation::Tanh),
-                    ClassifierHead::Dense(activation) => ("classifier.dense", activation),
+                    ClassifierHead::Dense { activation, .. } => ("classifier.dense", activation),
                 };
                 Ok(Self::Classify(Box::new(Classifier {
                     dense: weights.linear(dense)?,
@@ -62,7 +62,7 @@ impl Answer {
                 };
                 Ok(Self::PredictTokens(Box::new(TokenHead {
                     transform: weights.linear("cls.predictions.transform.dense")?,
-                    after: After { activation: Some(spec.activation.function()), add: false },
+                    after: After { activation: Some(spec.masked_lm_activation.function()), add: false },
                     norm: weights.norm("cls.predictions.transform.LayerNorm")?,
                     eps: spec.layer_norm_eps as f32,
                     decoder: Linear::from_f32(&decoder, &weights.take("cls.predictions.bias")?),
@@ -85,8 +85,9 @@ impl Answer {
             }
             Self::PredictTokens(head) => {
                 let tokens = chunk.input_ids.len();
-                grow(&mut arena.wide, tokens * hidden);
-                let transformed = &mut arena.wide[..tokens * hidden];
+                let width = head.transform.outputs();
+                grow(&mut arena.wide, tokens * width);
+                let transformed = &mut arena.wide[..tokens * width];
                 head.transform.forward(&arena.x[..tokens * hidden], &mut arena.quantized, head.after, transformed);
                 norm::in_place(transformed, &head.norm.0, &head.norm.1, head.eps);
                 head.decoder.forward(transformed, &mut arena.quantized, After::default(), out);

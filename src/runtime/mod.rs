@@ -191,7 +191,7 @@ impl Engine {
             (&mut x, hidden),
             (&mut qkv, self.qkv_width(0)),
             |arena, rows, x, qkv| {
-                self.embeddings.run(chunk, rows, x);
+                self.embeddings.run(chunk, rows, arena.room(), x);
                 if let Some(layer) = self.layers.first() {
                     for (x, qkv) in blocks(x, hidden, qkv, layer.qkv_width()) {
                         layer.project(x, arena.room(), qkv);

@@ -7,13 +7,18 @@ use candle_core::Device;
 use super::*;
 use crate::model::{Keep, Quantized};
 
-const MODELS: [&str; 13] = [
+const MODELS: [&str; 18] = [
     "models/tiny-classifier",
     "models/tiny-encoder",
     "models/tiny-gelu-new",
     "models/tiny-masked-lm",
     "models/tiny-old-names",
     "models/tiny-pruned",
+    "families/distilbert-classifier",
+    "families/distilbert-masked-lm",
+    "families/electra-classifier",
+    "families/electra-encoder",
+    "families/electra-masked-lm",
     "families/roberta-classifier",
     "families/roberta-encoder",
     "families/roberta-masked-lm",

@@ -108,7 +108,7 @@ fn with_masked_lm_head(model: Model, seed: u64) -> Result<Model, ModelError> {
         return Ok(model);
     }
     let spec = model::EncoderSpec { pooler: false, ..model.spec.clone() };
-    let mut fresh = Model::init(spec, Head::MaskedLm, seed, &model.device)?;
+    let mut fresh = model.init_alike(spec, Head::MaskedLm, seed)?;
     for (name, tensor) in model.params {
         if fresh.params.contains_key(&name) {
             fresh.params.insert(name, tensor);

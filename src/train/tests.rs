@@ -28,6 +28,10 @@ pub(crate) fn tiny() -> (Model, Examples) {
         pooler: true,
         classifier: ClassifierHead::Pooler,
         global_projections: false,
+        masked_lm_activation: Activation::Gelu,
+        embedding_size: None,
+        drops_attention_output: true,
+        classifier_dropout: None,
     };
     let head = Head::SequenceClassification { labels: vec!["no".into(), "yes".into()] };
     let model = Model::init(spec, head, 1, &Device::Cpu).unwrap();

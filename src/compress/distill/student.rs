@@ -51,5 +51,5 @@ pub fn fresh_student(teacher: &Model, shape: &StudentShape, seed: u64) -> Result
         reach: teacher.spec.layers.first().and_then(|layer| layer.reach),
     };
     let spec = EncoderSpec { hidden_size, head_dim, layers: vec![layer; n_layers], ..teacher.spec.clone() };
-    Ok(Model::init(spec, teacher.head.clone(), seed, &teacher.device)?)
+    Ok(teacher.init_alike(spec, teacher.head.clone(), seed)?)
 }

@@ -6,7 +6,7 @@ use super::{Quantization, quantize_rows};
 use crate::{
     compress::{CompressError, verify},
     data::Batch,
-    model::{Activation, Keep, Model, Packed},
+    model::{Activation, Keep, Model, PROJECTION, Packed},
 };
 
 /// How a quantised model computes beside its reference and its parent: root mean squares of differences of the last hidden
@@ -119,13 +119,17 @@ impl Reference<'_> {
         let device = &self.parent.device;
         let spec = &self.parent.spec;
         let positions: Vec<u32> = spec.positions.rows(ids).map(|row| row as u32).collect();
-        let types = if spec.type_vocab_size == 1 { &vec![0; ids.len()] } else { types };
+        let types = if spec.type_vocab_size < 2 { &vec![0; ids.len()] } else { types };
         let look_up = |table: &str, ids: &[u32]| -> Result<Tensor, CompressError> {
             let table = self.weight(&format!("bert.embeddings.{table}_embeddings"))?;
             Ok(table.index_select(&Tensor::new(ids, device)?, 0)?)
         };
-        let sum = ((look_up("word", ids)? + look_up("token_type", types)?)? + look_up("position", &positions)?)?;
-        self.norm(&sum, "bert.embeddings.LayerNorm")
+        let mut sum = (look_up("word", ids)? + look_up("position", &positions)?)?;
+        if spec.type_vocab_size > 0 {
+            sum = (sum + look_up("token_type", types)?)?;
+        }
+        let embedded = self.norm(&sum, "bert.embeddings.LayerNorm")?;
+        if spec.embedding_size.is_some() { self.linear(&embedded, PROJECTION) } else { Ok(embedded) }
     }
 
     fn layer(&self, hidden: &Tensor, layer: usize) -> Result<Tensor, CompressError> {

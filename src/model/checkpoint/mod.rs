@@ -36,7 +36,7 @@ pub(super) fn load(dir: &Path, device: &Device) -> Result<Model, ModelError> {
     let mut spec = (family.spec)(&config)?;
     let quantized = match config.value("quantization_config") {
         None => Quantized::No,
-        Some(block) => int8::read_config(block).map_err(|error| config.fault(&error))?,
+        Some(block) => int8::read_config(block).map_err(|error| config.fault(&error))?.with_our_names(family),
     };
     if quantized != Quantized::No && !device.is_cpu() {
         return Err(ModelError::Device("int8 models run on `cpu` only".to_owned()));
@@ -119,6 +119,18 @@ fn head(
     Ok(Head::SequenceClassification { labels })
 }
 
+impl Quantized {
+    /// The same with modules as we call them.
+    fn with_our_names(self, family: &Family) -> Self {
+        match self {
+            Self::No => Self::No,
+            Self::Int8 { embeddings, ignore } => {
+                Self::Int8 { embeddings, ignore: ignore.iter().map(|module| family.our_module(module)).collect() }
+            }
+        }
+    }
+}
+
 /// Takes tensors out of a checkpoint, checking each.
 struct Reader<'a> {
     raw: BTreeMap<String, Raw>,
@@ -176,7 +188,7 @@ impl Reader<'_> {
     /// Keeps a decoder that is not tied to the word embeddings.
     fn take_decoder(&mut self, spec: &EncoderSpec) -> Result<(), ModelError> {
         let Some(raw) = self.raw.remove(DECODER) else { return Ok(()) };
-        expect_shape(DECODER, &raw, &[spec.vocab_size, spec.hidden_size])?;
+        expect_shape(DECODER, &raw, &[spec.vocab_size, spec.embedding_width()])?;
         let Values::F32(values) = raw.values else { return Ok(()) };
         let words = self.params.get(&format!("{}.weight", EMBEDDINGS[0]));
         let tied = match words {
@@ -219,8 +231,7 @@ const TOKENIZER: [&str; 6] = [
 
 /// Writes a model directory. The weights are written last: a directory with weights is whole.
 pub(super) fn save(model: &Model, dir: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
-    let family = families::of(model.config.get("model_type").and_then(Value::as_str).unwrap_or("bert"))
-        .map_err(ModelError::Checkpoint)?;
+    let family = families::of_config(&model.config)?;
     if model.head == Head::MaskedLm && model.int8.contains_key(EMBEDDINGS[0]) && !model.params.contains_key(DECODER) {
         return Err(ModelError::Checkpoint(format!(
             "`{}` is also the decoder of the masked LM, which other programs read as f32: leave it f32",
@@ -280,7 +291,8 @@ fn config(model: &Model, family: &Family) -> Result<Value, ModelError> {
     match &model.quantized {
         Quantized::No => _ = config.shift_remove("quantization_config"),
         Quantized::Int8 { embeddings, ignore } => {
-            config.insert("quantization_config".to_owned(), int8::config(*embeddings, ignore));
+            let ignore: Vec<_> = ignore.iter().map(|module| family.their_module(module)).collect();
+            config.insert("quantization_config".to_owned(), int8::config(*embeddings, &ignore));
         }
     }
     Ok(Value::Object(config))

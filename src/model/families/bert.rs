@@ -12,7 +12,7 @@ pub(super) static FAMILY: Family = Family {
     spec,
     config: |spec, config| {
         config.insert("model_type".to_owned(), json!("bert"));
-        write(spec, config);
+        write(spec, &KEYS, config);
     },
     names: &[
         ("bert.embeddings.word_embeddings", "bert.embeddings.word_embeddings"),
@@ -39,18 +39,45 @@ pub(super) static FAMILY: Family = Family {
     architectures: ["BertModel", "BertForSequenceClassification", "BertForMaskedLM"],
 };
 
-/// The spec of a config with BERT's keys; what the family has beside them is the caller's.
-pub(super) fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
-    let hidden_size = config.positive("hidden_size")?;
-    let n_layers = config.positive("num_hidden_layers")?;
-    let n_heads = config.positive("num_attention_heads")?;
+/// How a family's config calls what all have.
+pub(super) struct Keys {
+    pub(super) hidden_size: &'static str,
+    pub(super) layers: &'static str,
+    pub(super) heads: &'static str,
+    pub(super) intermediate_size: &'static str,
+    pub(super) activation: &'static str,
+    pub(super) dropout: &'static str,
+    pub(super) attention_dropout: &'static str,
+    pub(super) classifier_dropout: &'static str,
+}
+
+/// BERT's keys.
+pub(super) const KEYS: Keys = Keys {
+    hidden_size: "hidden_size",
+    layers: "num_hidden_layers",
+    heads: "num_attention_heads",
+    intermediate_size: "intermediate_size",
+    activation: "hidden_act",
+    dropout: "hidden_dropout_prob",
+    attention_dropout: "attention_probs_dropout_prob",
+    classifier_dropout: "classifier_dropout",
+};
+
+fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
+    read(config, &KEYS)
+}
+
+/// The spec of a config like BERT's; what the family has beside it is the caller's.
+pub(super) fn read(config: &Fields<'_>, keys: &Keys) -> Result<EncoderSpec, ModelError> {
+    let hidden_size = config.positive(keys.hidden_size)?;
+    let n_layers = config.positive(keys.layers)?;
+    let n_heads = config.positive(keys.heads)?;
     if n_layers > 1000 {
-        return Err(config.fault(&format!("`num_hidden_layers` is {n_layers}; no encoder has more than 1000")));
+        return Err(config.fault(&format!("`{}` is {n_layers}; no encoder has more than 1000", keys.layers)));
     }
     if !hidden_size.is_multiple_of(n_heads) {
-        return Err(
-            config.fault(&format!("`num_attention_heads` ({n_heads}) does not divide `hidden_size` ({hidden_size})"))
-        );
+        let Keys { heads, hidden_size: width, .. } = keys;
+        return Err(config.fault(&format!("`{heads}` ({n_heads}) does not divide `{width}` ({hidden_size})")));
     }
     if let Some(kind) = config.text("position_embedding_type")?.filter(|kind| *kind != "absolute") {
         return Err(config.fault(&format!("`position_embedding_type` is `{kind}`; lmpipe runs `absolute` only")));
@@ -60,9 +87,11 @@ pub(super) fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
             return Err(config.fault(&format!("`{key}` is true; lmpipe runs encoders only")));
         }
     }
-    let intermediate_size = config.positive("intermediate_size")?;
+    let intermediate_size = config.positive(keys.intermediate_size)?;
+    let activation = activation(config, keys.activation)?;
     Ok(EncoderSpec {
         hidden_size,
+        embedding_size: None,
         layers: heads(config, n_layers, n_heads)?
             .into_iter()
             .map(|heads| LayerShape { heads, intermediate_size, reach: None })
@@ -73,13 +102,19 @@ pub(super) fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
         positions: Positions::FromZero,
         type_vocab_size: config.positive_or("type_vocab_size", 2)?,
         layer_norm_eps: config.number_or("layer_norm_eps", 1e-12)?,
-        activation: activation(config)?,
-        hidden_dropout: config.rate_or("hidden_dropout_prob", 0.1)?,
-        attention_dropout: config.rate_or("attention_probs_dropout_prob", 0.1)?,
+        activation,
+        hidden_dropout: config.rate_or(keys.dropout, 0.1)?,
+        attention_dropout: config.rate_or(keys.attention_dropout, 0.1)?,
+        drops_attention_output: true,
+        classifier_dropout: match config.value(keys.classifier_dropout) {
+            Some(_) => Some(config.rate_or(keys.classifier_dropout, 0.0)?),
+            None => None,
+        },
         initializer_range: config.number_or("initializer_range", 0.02)?,
         pooler: true,
         classifier: ClassifierHead::Pooler,
         global_projections: false,
+        masked_lm_activation: activation,
     })
 }
 
@@ -118,38 +153,40 @@ const ACTIVATIONS: [(&str, Activation); 6] = [
     ("tanh", Activation::Tanh),
 ];
 
-fn activation(config: &Fields<'_>) -> Result<Activation, ModelError> {
-    let name = config.text("hidden_act")?.unwrap_or("gelu");
+fn activation(config: &Fields<'_>, key: &str) -> Result<Activation, ModelError> {
+    let name = config.text(key)?.unwrap_or("gelu");
     ACTIVATIONS.iter().find(|(known, _)| *known == name).map(|(_, activation)| *activation).ok_or_else(|| {
         let known: Vec<_> = ACTIVATIONS.iter().map(|(name, _)| *name).collect();
-        config.fault(&format!("`hidden_act` is `{name}`; lmpipe has {}", crate::base::plural::list(&known)))
+        config.fault(&format!("`{key}` is `{name}`; lmpipe has {}", crate::base::plural::list(&known)))
     })
 }
 
-/// Sets BERT's keys.
-pub(super) fn write(spec: &EncoderSpec, config: &mut Map<String, Value>) {
+/// Sets the keys that [`read`] reads.
+pub(super) fn write(spec: &EncoderSpec, keys: &Keys, config: &mut Map<String, Value>) {
     let n_heads = spec.hidden_size / spec.head_dim;
     let mut set = |key: &str, value: Value| {
         config.insert(key.to_owned(), value);
     };
-    set("hidden_size", json!(spec.hidden_size));
-    set("num_hidden_layers", json!(spec.n_layers()));
-    set("num_attention_heads", json!(n_heads));
-    set("intermediate_size", json!(spec.layers.first().map(|layer| layer.intermediate_size)));
+    set(keys.hidden_size, json!(spec.hidden_size));
+    set(keys.layers, json!(spec.n_layers()));
+    set(keys.heads, json!(n_heads));
+    set(keys.intermediate_size, json!(spec.layers.first().map(|layer| layer.intermediate_size)));
     set("vocab_size", json!(spec.vocab_size));
     set("max_position_embeddings", json!(spec.max_positions + spec.positions.offset()));
-    set("type_vocab_size", json!(spec.type_vocab_size));
+    if spec.type_vocab_size > 0 {
+        set("type_vocab_size", json!(spec.type_vocab_size));
+    }
     set("layer_norm_eps", json!(spec.layer_norm_eps));
-    set("hidden_dropout_prob", json!(spec.hidden_dropout));
-    set("attention_probs_dropout_prob", json!(spec.attention_dropout));
+    set(keys.dropout, json!(spec.hidden_dropout));
+    set(keys.attention_dropout, json!(spec.attention_dropout));
     set("initializer_range", json!(spec.initializer_range));
     // Several names mean one activation: the name that was read is kept.
-    let named = config.get("hidden_act").and_then(Value::as_str);
+    let named = config.get(keys.activation).and_then(Value::as_str);
     let named = named.and_then(|name| ACTIVATIONS.iter().find(|(known, _)| *known == name));
     if named.is_none_or(|(_, activation)| *activation != spec.activation)
         && let Some((name, _)) = ACTIVATIONS.iter().find(|(_, activation)| *activation == spec.activation)
     {
-        config.insert("hidden_act".to_owned(), json!(name));
+        config.insert(keys.activation.to_owned(), json!(name));
     }
     prune_heads(spec, n_heads, config);
 }

@@ -47,6 +47,8 @@ fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
         layer.reach = Some(window / 2);
     }
     spec.global_projections = true;
+    // Its classifier has no rate of its own.
+    spec.classifier_dropout = None;
     Ok(spec)
 }
 
@@ -70,7 +72,7 @@ fn windows(config: &Fields<'_>, n_layers: usize) -> Result<Vec<usize>, ModelErro
 
 fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) {
     config.insert("model_type".to_owned(), json!("longformer"));
-    bert::write(spec, config);
+    bert::write(spec, &bert::KEYS, config);
     if let Positions::AfterPadding(padding) = spec.positions {
         config.insert("pad_token_id".to_owned(), json!(padding));
     }

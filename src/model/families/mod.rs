@@ -1,6 +1,8 @@
 //! The list of families: one line a family.
 
 mod bert;
+mod distilbert;
+mod electra;
 mod longformer;
 mod roberta;
 
@@ -27,7 +29,14 @@ pub(super) struct Family {
     pub(super) architectures: [&'static str; 3],
 }
 
-static FAMILIES: &[&Family] = &[&bert::FAMILY, &roberta::ROBERTA, &roberta::XLM_ROBERTA, &longformer::FAMILY];
+static FAMILIES: &[&Family] = &[
+    &bert::FAMILY,
+    &distilbert::FAMILY,
+    &electra::FAMILY,
+    &longformer::FAMILY,
+    &roberta::ROBERTA,
+    &roberta::XLM_ROBERTA,
+];
 
 /// The family of a `model_type`.
 pub(super) fn of(model_type: &str) -> Result<&'static Family, String> {
@@ -37,6 +46,11 @@ pub(super) fn of(model_type: &str) -> Result<&'static Family, String> {
         let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         format!("`model_type` is `{model_type}`; lmpipe reads {}{hint}", crate::base::plural::list(&names))
     })
+}
+
+/// The family that a model's `config.json` names.
+pub(super) fn of_config(config: &Value) -> Result<&'static Family, ModelError> {
+    of(config.get("model_type").and_then(Value::as_str).unwrap_or("bert")).map_err(ModelError::Checkpoint)
 }
 
 /// The family of a model that is made from a shape.
@@ -60,6 +74,18 @@ impl Family {
                 .map(|ours| format!("{ours}.{suffix}"))
         };
         find(module).or_else(|| find(&format!("{}{module}", self.prefix)))
+    }
+
+    /// Our name of a module to theirs, and back; what is no module of ours stays.
+    pub(super) fn their_module(&self, ours: &str) -> String {
+        let theirs = self.theirs(&format!("{ours}.weight"));
+        theirs.strip_suffix(".weight").unwrap_or(ours).to_owned()
+    }
+
+    /// As [`Self::their_module`].
+    pub(super) fn our_module(&self, theirs: &str) -> String {
+        let ours = self.ours(&format!("{theirs}.weight"));
+        ours.and_then(|ours| ours.strip_suffix(".weight").map(str::to_owned)).unwrap_or_else(|| theirs.to_owned())
     }
 
     /// Our name of a tensor to theirs.

@@ -48,7 +48,7 @@ const NAMES: &[(&str, &str)] = &[
 ];
 
 pub(super) fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
-    let mut spec = bert::spec(config)?;
+    let mut spec = bert::read(config, &bert::KEYS)?;
     let padding = config.id_or("pad_token_id", 1)?;
     spec.positions = Positions::AfterPadding(padding);
     spec.max_positions =
@@ -58,13 +58,14 @@ pub(super) fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
             spec.max_positions
         ))
         })?;
-    spec.classifier = ClassifierHead::Dense(Activation::Tanh);
+    spec.classifier = ClassifierHead::Dense { activation: Activation::Tanh, drops_input: true };
+    spec.masked_lm_activation = Activation::Gelu;
     Ok(spec)
 }
 
 fn write(spec: &EncoderSpec, model_type: &str, config: &mut Map<String, Value>) {
     config.insert("model_type".to_owned(), json!(model_type));
-    bert::write(spec, config);
+    bert::write(spec, &bert::KEYS, config);
     if let Positions::AfterPadding(padding) = spec.positions {
         config.insert("pad_token_id".to_owned(), json!(padding));
     }

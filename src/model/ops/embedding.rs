@@ -10,28 +10,38 @@ use crate::{
     model::{memory::TrainingMemory, params::EMBEDDINGS},
 };
 
-/// `tables[0][ids[0][t]] + tables[1][ids[1][t]] + tables[2][ids[2][t]]` for each token.
+/// `tables[0][ids[0][t]] + tables[1][ids[1][t]] + tables[2][ids[2][t]]` for each token; the third table may be missing.
 ///
 /// # Shapes
 /// Tables `[rows, hidden]` each, ids `[tokens]` each → `[tokens, hidden]`.
 pub(in crate::model) fn embed(
-    tables: [&Tensor; 3],
+    tables: &[&Tensor],
     ids: [&[u32]; 3],
     memory: Option<&TrainingMemory>,
     route: Route,
 ) -> Result<Tensor> {
-    let [first, second, third] = tables;
+    let (&[first, second], third) = tables.split_first_chunk().expect("words and positions have tables");
     match route {
-        Route::Fused => first.apply_op3(second, third, Embed { ids: ids.map(Arc::from), memory: memory.cloned() }),
+        Route::Fused => {
+            let op = Embed { ids: ids.map(Arc::from), n_tables: tables.len(), memory: memory.cloned() };
+            // Without token types the last table is a stand-in that is not looked at.
+            first.apply_op3(second, third.first().copied().unwrap_or(second), op)
+        }
         Route::Composed => {
             let look_up = |table: &Tensor, ids: &[u32]| table.index_select(&Tensor::new(ids, table.device())?, 0);
-            ((look_up(first, ids[0])? + look_up(second, ids[1])?)? + look_up(third, ids[2])?)?.contiguous()
+            let mut sum = (look_up(first, ids[0])? + look_up(second, ids[1])?)?;
+            if let Some(third) = third.first() {
+                sum = (sum + look_up(third, ids[2])?)?;
+            }
+            sum.contiguous()
         }
     }
 }
 
 struct Embed {
     ids: [Arc<[u32]>; 3],
+    /// Three, or two without token types.
+    n_tables: usize,
     /// Where the tables' gradients go; without one they are dense tensors.
     memory: Option<TrainingMemory>,
 }
@@ -54,7 +64,8 @@ impl CustomOp3 for Embed {
         let tables = [values(first, first_layout)?, values(second, second_layout)?, values(third, third_layout)?];
         let tokens = self.ids[0].len();
         let mut out = vec![0.0; tokens * hidden];
-        lookup(&tables, &[&self.ids[0], &self.ids[1], &self.ids[2]], hidden, &mut out);
+        let ids: [&[u32]; 3] = [&self.ids[0], &self.ids[1], &self.ids[2]];
+        lookup(&tables[..self.n_tables], &ids[..self.n_tables], hidden, &mut out);
         Ok((CpuStorage::F32(out), (tokens, hidden).into()))
     }
 
@@ -69,7 +80,8 @@ impl CustomOp3 for Embed {
         let (_, hidden) = gradient.dims2()?;
         with_values([gradient], |[gradient]| {
             if let Some(memory) = &self.memory {
-                for ((table, module), ids) in [first, second, third].into_iter().zip(EMBEDDINGS).zip(&self.ids) {
+                let tables = [first, second, third].into_iter().take(self.n_tables);
+                for ((table, module), ids) in tables.zip(EMBEDDINGS).zip(&self.ids) {
                     memory.add_rows(&format!("{module}.weight"), table, ids, gradient, hidden)?;
                 }
                 return Ok((None, None, None));
@@ -80,7 +92,8 @@ impl CustomOp3 for Embed {
                 tensor(out, table)
             };
             let of = |table: &Tensor, ids: &[u32]| table.track_op().then(|| of(table, ids)).transpose();
-            Ok((of(first, &self.ids[0])?, of(second, &self.ids[1])?, of(third, &self.ids[2])?))
+            let of_third = if self.n_tables == 3 { of(third, &self.ids[2])? } else { None };
+            Ok((of(first, &self.ids[0])?, of(second, &self.ids[1])?, of_third))
         })
     }
 }

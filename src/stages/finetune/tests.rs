@@ -59,6 +59,10 @@ impl Bench {
             pooler: true,
             classifier: ClassifierHead::Pooler,
             global_projections: false,
+            masked_lm_activation: Activation::Gelu,
+            embedding_size: None,
+            drops_attention_output: true,
+            classifier_dropout: None,
         };
         let model = Model::init(spec, Head::None, 1, &Device::Cpu).unwrap();
         fs::create_dir(&bench.path("base")).unwrap();
