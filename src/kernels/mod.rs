@@ -24,6 +24,7 @@ pub mod peak;
 pub mod quantize;
 mod shared;
 mod tile;
+mod transpose;
 
 #[cfg(test)]
 mod reference;

@@ -48,10 +48,11 @@ impl Embeddings {
     /// The embeddings of some tokens of a chunk, `x` `[rows, hidden_size]`.
     pub(super) fn run(&self, chunk: Chunk<'_>, rows: Range<usize>, room: Room<'_>, x: &mut [f32]) {
         let Some(projection) = &self.projection else { return self.look_up(chunk, rows, x) };
-        grow(room.wide, rows.len() * projection.inputs());
-        let embedded = &mut room.wide[..rows.len() * projection.inputs()];
+        let Room { wide, quantized } = room;
+        grow(wide, rows.len() * projection.inputs());
+        let embedded = &mut wide[..rows.len() * projection.inputs()];
         self.look_up(chunk, rows, embedded);
-        projection.forward(embedded, room.quantized, After::default(), x);
+        projection.forward(embedded, quantized, After::default(), x);
     }
 
     /// The same before the projection.

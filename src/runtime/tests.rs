@@ -48,7 +48,7 @@ impl Rows {
         }
         let tokens = *offsets.last().unwrap();
         let input_ids = (0..tokens).map(|at| ((at * 31 + 5) % spec.vocab_size) as u32).collect();
-        let type_ids = (0..tokens).map(|at| ((at / 3) % spec.type_vocab_size) as u32).collect();
+        let type_ids = (0..tokens).map(|at| ((at / 3) % spec.type_vocab_size.max(1)) as u32).collect();
         Self { input_ids, type_ids, offsets }
     }
 

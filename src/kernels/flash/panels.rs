@@ -1,14 +1,9 @@
 //! `Panels`: keys of a head transposed in the order of a kernel's tiles, and their values beside them.
 
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{
-    _mm_loadu_ps, _mm_movehl_ps, _mm_movelh_ps, _mm_mul_ps, _mm_set1_ps, _mm_storeu_ps, _mm_unpackhi_ps,
-    _mm_unpacklo_ps,
-};
 use std::ops::Range;
 
 use super::Job;
-use crate::kernels::tile::Kernel;
+use crate::kernels::{tile::Kernel, transpose::transposed};
 
 /// Keys and values of a head.
 #[derive(Default)]
@@ -77,39 +72,6 @@ impl Panels {
             }
         }
     }
-}
-
-/// Four rows of four as columns, scaled. The compiler takes them apart into single numbers, so shuffles are spelt out.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-#[target_feature(enable = "sse")]
-fn transposed_sse(rows: [&[f32; 4]; 4], scale: f32) -> [[f32; 4]; 4] {
-    let scale = _mm_set1_ps(scale);
-    // SAFETY: a row is four numbers; loads need no alignment.
-    let [a, b, c, d] = rows.map(|row| _mm_mul_ps(unsafe { _mm_loadu_ps(row.as_ptr()) }, scale));
-    let (ab_low, ab_high) = (_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
-    let (cd_low, cd_high) = (_mm_unpacklo_ps(c, d), _mm_unpackhi_ps(c, d));
-    let columns = [
-        _mm_movelh_ps(ab_low, cd_low),
-        _mm_movehl_ps(cd_low, ab_low),
-        _mm_movelh_ps(ab_high, cd_high),
-        _mm_movehl_ps(cd_high, ab_high),
-    ];
-    columns.map(|column| {
-        let mut out = [0.0; 4];
-        // SAFETY: there is room for four numbers; stores need no alignment.
-        unsafe { _mm_storeu_ps(out.as_mut_ptr(), column) };
-        out
-    })
-}
-
-#[inline(always)]
-fn transposed(rows: [&[f32; 4]; 4], scale: f32) -> [[f32; 4]; 4] {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: every x86-64 processor has SSE.
-    return unsafe { transposed_sse(rows, scale) };
-    #[cfg(not(target_arch = "x86_64"))]
-    std::array::from_fn(|i| rows.map(|row| row[i] * scale))
 }
 
 fn grow(vector: &mut Vec<f32>, len: usize) {

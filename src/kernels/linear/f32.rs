@@ -23,15 +23,7 @@ pub(super) struct Panels {
 
 impl Panels {
     pub(super) fn new(isa: Isa, weights: &[f32], outputs: usize, inputs: usize) -> Self {
-        let width = match isa {
-            #[cfg(target_arch = "aarch64")]
-            Isa::Neon => tile::Neon::WIDTH,
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => tile::Avx2::WIDTH,
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => tile::Avx512::WIDTH,
-            _ => tile::Portable::WIDTH,
-        };
+        let width = tile::width(isa);
         let mut values = Aligned::zeros(outputs.div_ceil(width) * inputs * width);
         for (output, row) in weights.chunks_exact(inputs.max(1)).take(outputs).enumerate() {
             let panel = &mut values[output / width * inputs * width..][..inputs * width];

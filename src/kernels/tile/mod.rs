@@ -12,6 +12,8 @@ pub(super) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86::{Avx2, Avx512};
 
+use super::isa::Isa;
+
 /// Rows that a tile may have.
 pub(super) const MAX_HEIGHT: usize = 8;
 /// Columns that a tile may have.
@@ -52,6 +54,19 @@ pub(super) unsafe trait Kernel {
     /// # Panics
     /// When the shapes do not fit.
     unsafe fn tile(operands: Operands<'_>, rows: usize, columns: usize, out: &mut [f32], out_stride: usize);
+}
+
+/// Columns of a whole tile of an instruction set.
+pub(super) fn width(isa: Isa) -> usize {
+    match isa {
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => Neon::WIDTH,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => Avx2::WIDTH,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => Avx512::WIDTH,
+        _ => Portable::WIDTH,
+    }
 }
 
 /// Checks that a tile reads and writes within its slices.
@@ -134,7 +149,7 @@ pub(super) use with_kernel;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{isa::Isa, reference::noise};
+    use crate::kernels::reference::noise;
 
     #[test]
     fn tiles_of_every_size_are_products() {
