@@ -184,7 +184,7 @@ impl Model {
     ) -> Result<Self, ModelError> {
         let wanted = parameters(&spec, &head);
         let mut config = Map::new();
-        (family.config)(&spec, &mut config);
+        family.write_config(&spec, &mut config);
         let mut model = Self {
             spec,
             head,

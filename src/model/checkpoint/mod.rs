@@ -266,7 +266,7 @@ fn config(model: &Model, family: &Family) -> Result<Value, ModelError> {
         )));
     }
     let mut config = model.config.as_object().cloned().unwrap_or_default();
-    (family.config)(spec, &mut config);
+    family.write_config(spec, &mut config);
     let [none, classification, masked_lm] = family.architectures;
     let architecture = match &model.head {
         Head::None => none,

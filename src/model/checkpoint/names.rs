@@ -17,7 +17,7 @@ pub(super) struct Renamed {
 pub(super) fn rename(family: &Family, tensors: BTreeMap<String, Raw>) -> Renamed {
     let mut renamed = Renamed { tensors: BTreeMap::new(), left_over: Vec::new() };
     for (theirs, raw) in tensors {
-        if family.extra.iter().any(|start| theirs.starts_with(start)) {
+        if family.drops(&theirs) {
             continue;
         }
         match family.ours(&theirs) {

@@ -7,35 +7,20 @@ use serde_json::{Map, Value, json};
 use super::Family;
 use crate::model::{Activation, ClassifierHead, EncoderSpec, LayerShape, ModelError, Positions, checkpoint::Fields};
 
-pub(super) static FAMILY: Family = Family {
+pub(super) const FAMILY: Family = Family {
     model_type: "bert",
     spec,
-    config: |spec, config| {
-        config.insert("model_type".to_owned(), json!("bert"));
-        write(spec, &KEYS, config);
-    },
-    names: &[
-        ("bert.embeddings.word_embeddings", "bert.embeddings.word_embeddings"),
-        ("bert.embeddings.position_embeddings", "bert.embeddings.position_embeddings"),
-        ("bert.embeddings.token_type_embeddings", "bert.embeddings.token_type_embeddings"),
-        ("bert.embeddings.LayerNorm", "bert.embeddings.LayerNorm"),
-        ("bert.encoder.layer.{i}.attention.self.query", "bert.encoder.layer.{i}.attention.self.query"),
-        ("bert.encoder.layer.{i}.attention.self.key", "bert.encoder.layer.{i}.attention.self.key"),
-        ("bert.encoder.layer.{i}.attention.self.value", "bert.encoder.layer.{i}.attention.self.value"),
-        ("bert.encoder.layer.{i}.attention.output.dense", "bert.encoder.layer.{i}.attention.output.dense"),
-        ("bert.encoder.layer.{i}.attention.output.LayerNorm", "bert.encoder.layer.{i}.attention.output.LayerNorm"),
-        ("bert.encoder.layer.{i}.intermediate.dense", "bert.encoder.layer.{i}.intermediate.dense"),
-        ("bert.encoder.layer.{i}.output.dense", "bert.encoder.layer.{i}.output.dense"),
-        ("bert.encoder.layer.{i}.output.LayerNorm", "bert.encoder.layer.{i}.output.LayerNorm"),
-        ("bert.pooler.dense", "bert.pooler.dense"),
+    config: |spec, config| write(spec, &KEYS, config),
+    prefix: "bert.",
+    encoder: &[],
+    heads: &[
         ("cls.predictions", "cls.predictions"),
         ("cls.predictions.transform.dense", "cls.predictions.transform.dense"),
         ("cls.predictions.transform.LayerNorm", "cls.predictions.transform.LayerNorm"),
         ("cls.predictions.decoder", "cls.predictions.decoder"),
         ("classifier", "classifier"),
     ],
-    prefix: "bert.",
-    extra: &["bert.embeddings.position_ids", "embeddings.position_ids", "cls.seq_relationship."],
+    extra: &["cls.seq_relationship."],
     architectures: ["BertModel", "BertForSequenceClassification", "BertForMaskedLM"],
 };
 

@@ -1,6 +1,6 @@
 //! `DistilBERT` (Sanh et al., 2019): BERT without token types and pooler, under names of its own.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     Family,
@@ -8,35 +8,32 @@ use super::{
 };
 use crate::model::{Activation, ClassifierHead, EncoderSpec, ModelError, checkpoint::Fields};
 
-pub(super) static FAMILY: Family = Family {
+pub(super) const FAMILY: Family = Family {
     model_type: "distilbert",
     spec,
     config,
-    names: NAMES,
     prefix: "distilbert.",
-    extra: &["distilbert.embeddings.position_ids", "embeddings.position_ids"],
+    encoder: &[
+        ("encoder.layer.{i}.attention.self.query", "transformer.layer.{i}.attention.q_lin"),
+        ("encoder.layer.{i}.attention.self.key", "transformer.layer.{i}.attention.k_lin"),
+        ("encoder.layer.{i}.attention.self.value", "transformer.layer.{i}.attention.v_lin"),
+        ("encoder.layer.{i}.attention.output.dense", "transformer.layer.{i}.attention.out_lin"),
+        ("encoder.layer.{i}.attention.output.LayerNorm", "transformer.layer.{i}.sa_layer_norm"),
+        ("encoder.layer.{i}.intermediate.dense", "transformer.layer.{i}.ffn.lin1"),
+        ("encoder.layer.{i}.output.dense", "transformer.layer.{i}.ffn.lin2"),
+        ("encoder.layer.{i}.output.LayerNorm", "transformer.layer.{i}.output_layer_norm"),
+    ],
+    heads: &[
+        ("cls.predictions.transform.dense", "vocab_transform"),
+        ("cls.predictions.transform.LayerNorm", "vocab_layer_norm"),
+        ("cls.predictions.decoder", "vocab_projector"),
+        ("cls.predictions", "vocab_projector"),
+        ("classifier.dense", "pre_classifier"),
+        ("classifier", "classifier"),
+    ],
+    extra: &[],
     architectures: ["DistilBertModel", "DistilBertForSequenceClassification", "DistilBertForMaskedLM"],
 };
-
-const NAMES: &[(&str, &str)] = &[
-    ("bert.embeddings.word_embeddings", "distilbert.embeddings.word_embeddings"),
-    ("bert.embeddings.position_embeddings", "distilbert.embeddings.position_embeddings"),
-    ("bert.embeddings.LayerNorm", "distilbert.embeddings.LayerNorm"),
-    ("bert.encoder.layer.{i}.attention.self.query", "distilbert.transformer.layer.{i}.attention.q_lin"),
-    ("bert.encoder.layer.{i}.attention.self.key", "distilbert.transformer.layer.{i}.attention.k_lin"),
-    ("bert.encoder.layer.{i}.attention.self.value", "distilbert.transformer.layer.{i}.attention.v_lin"),
-    ("bert.encoder.layer.{i}.attention.output.dense", "distilbert.transformer.layer.{i}.attention.out_lin"),
-    ("bert.encoder.layer.{i}.attention.output.LayerNorm", "distilbert.transformer.layer.{i}.sa_layer_norm"),
-    ("bert.encoder.layer.{i}.intermediate.dense", "distilbert.transformer.layer.{i}.ffn.lin1"),
-    ("bert.encoder.layer.{i}.output.dense", "distilbert.transformer.layer.{i}.ffn.lin2"),
-    ("bert.encoder.layer.{i}.output.LayerNorm", "distilbert.transformer.layer.{i}.output_layer_norm"),
-    ("cls.predictions.transform.dense", "vocab_transform"),
-    ("cls.predictions.transform.LayerNorm", "vocab_layer_norm"),
-    ("cls.predictions.decoder", "vocab_projector"),
-    ("cls.predictions", "vocab_projector"),
-    ("classifier.dense", "pre_classifier"),
-    ("classifier", "classifier"),
-];
 
 const KEYS: Keys = Keys {
     hidden_size: "dim",
@@ -61,7 +58,6 @@ fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
 }
 
 fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) {
-    config.insert("model_type".to_owned(), json!("distilbert"));
     bert::write(spec, &KEYS, config);
     config.shift_remove("layer_norm_eps");
 }

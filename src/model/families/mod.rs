@@ -17,17 +17,40 @@ pub(super) struct Family {
     pub(super) model_type: &'static str,
     /// `config.json` to spec.
     pub(super) spec: fn(&Fields<'_>) -> Result<EncoderSpec, ModelError>,
-    /// Spec to `config.json`: sets the family's keys and leaves the others.
-    pub(super) config: fn(&EncoderSpec, &mut Map<String, Value>),
-    /// The names of modules: ours, and theirs. `{i}` stands for the number of a layer.
-    pub(super) names: &'static [(&'static str, &'static str)],
-    /// The prefix of their encoder's tensors, which checkpoints of a bare encoder lack.
-    pub(super) prefix: &'static str,
+    /// Spec to `config.json`: sets the family's keys but `model_type`, and leaves the others.
+    config: fn(&EncoderSpec, &mut Map<String, Value>),
+    /// The prefix of their encoder's tensors, which checkpoints of a bare encoder lack; ours is [`PREFIX`].
+    prefix: &'static str,
+    /// The encoder's modules that are not as in [`ENCODER`]: our names behind the prefix, and theirs. `{i}` stands for the
+    /// number of a layer.
+    encoder: &'static [(&'static str, &'static str)],
+    /// The modules of heads: our names, and theirs.
+    heads: &'static [(&'static str, &'static str)],
     /// Starts of their names that are dropped on purpose.
-    pub(super) extra: &'static [&'static str],
+    extra: &'static [&'static str],
     /// Their class names by head: none, sequence classification, masked LM.
     pub(super) architectures: [&'static str; 3],
 }
+
+/// The prefix of our encoder's tensors.
+const PREFIX: &str = "bert.";
+
+/// An encoder's modules behind its prefix, as we and most families call them.
+const ENCODER: &[&str] = &[
+    "embeddings.word_embeddings",
+    "embeddings.position_embeddings",
+    "embeddings.token_type_embeddings",
+    "embeddings.LayerNorm",
+    "encoder.layer.{i}.attention.self.query",
+    "encoder.layer.{i}.attention.self.key",
+    "encoder.layer.{i}.attention.self.value",
+    "encoder.layer.{i}.attention.output.dense",
+    "encoder.layer.{i}.attention.output.LayerNorm",
+    "encoder.layer.{i}.intermediate.dense",
+    "encoder.layer.{i}.output.dense",
+    "encoder.layer.{i}.output.LayerNorm",
+    "pooler.dense",
+];
 
 static FAMILIES: &[&Family] = &[
     &bert::FAMILY,
@@ -67,13 +90,26 @@ impl Family {
             _ => theirs.to_owned(),
         };
         let (module, suffix) = modern.rsplit_once('.')?;
-        let find = |module: &str| {
-            self.names
-                .iter()
-                .find_map(|(ours, theirs)| rename(module, theirs, ours))
-                .map(|ours| format!("{ours}.{suffix}"))
+        let head = self.heads.iter().find_map(|(ours, theirs)| rename(module, theirs, ours));
+        let encoder = || {
+            let module = module.strip_prefix(self.prefix).unwrap_or(module);
+            let own = self.encoder.iter().find_map(|(ours, theirs)| rename(module, theirs, ours));
+            let shared = || ENCODER.iter().find_map(|name| rename(module, name, name));
+            own.or_else(shared).map(|module| format!("{PREFIX}{module}"))
         };
-        find(module).or_else(|| find(&format!("{}{module}", self.prefix)))
+        head.or_else(encoder).map(|ours| format!("{ours}.{suffix}"))
+    }
+
+    /// Whether a tensor of theirs is dropped on purpose.
+    pub(super) fn drops(&self, theirs: &str) -> bool {
+        theirs.strip_prefix(self.prefix).unwrap_or(theirs) == "embeddings.position_ids"
+            || self.extra.iter().any(|start| theirs.starts_with(start))
+    }
+
+    /// Sets the family's keys in a `config.json` and leaves the others.
+    pub(super) fn write_config(&self, spec: &EncoderSpec, config: &mut Map<String, Value>) {
+        config.insert("model_type".to_owned(), self.model_type.into());
+        (self.config)(spec, config);
     }
 
     /// Our name of a module to theirs, and back; what is no module of ours stays.
@@ -91,8 +127,14 @@ impl Family {
     /// Our name of a tensor to theirs.
     pub(super) fn theirs(&self, ours: &str) -> String {
         let Some((module, suffix)) = ours.rsplit_once('.') else { return ours.to_owned() };
-        let found = self.names.iter().find_map(|(ours, theirs)| rename(module, ours, theirs));
-        found.map_or_else(|| ours.to_owned(), |theirs| format!("{theirs}.{suffix}"))
+        let theirs = match module.strip_prefix(PREFIX) {
+            Some(module) => {
+                let own = self.encoder.iter().find_map(|(ours, theirs)| rename(module, ours, theirs));
+                Some(format!("{}{}", self.prefix, own.as_deref().unwrap_or(module)))
+            }
+            None => self.heads.iter().find_map(|(ours, theirs)| rename(module, ours, theirs)),
+        };
+        theirs.map_or_else(|| ours.to_owned(), |theirs| format!("{theirs}.{suffix}"))
     }
 }
 
