@@ -9,7 +9,7 @@ use std::time::Instant;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use lmpipe::kernels::{
     activation::{self, Function},
-    flash::{self, Heads, Rows},
+    flash::{self, Heads, Rows, Window},
     isa::Isa,
     linear::{After, Linear, Quantized},
     norm, peak, quantize,
@@ -81,7 +81,7 @@ fn attention(criterion: &mut Criterion, peak: Option<f64>) {
         group.bench_function(&id, |bencher| {
             bencher.iter_custom(|n| {
                 summary.time(&id, operations, n, || {
-                    flash::forward(Rows::new(&qkv, 3 * width, 0), heads, 0..len, &mut scratch, &mut out);
+                    flash::forward(Rows::new(&qkv, 3 * width, 0), heads, Window::ALL, 0..len, &mut scratch, &mut out);
                 })
             });
         });

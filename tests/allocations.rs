@@ -7,7 +7,7 @@ use std::{
 
 use candle_core::Device;
 use lmpipe::{
-    model::{Activation, ClassifierHead, EncoderSpec, Head, LayerShape, Model, Packed, Positions},
+    model::{EncoderSpec, Head, LayerShape, Model, Packed},
     runtime::Engine,
 };
 
@@ -35,26 +35,12 @@ static ALLOCATOR: Counted = Counted;
 
 /// Allocations of a pass over a few sequences, once the engine has its memory.
 fn allocations(layers: usize) -> usize {
+    let layer = LayerShape { heads: 2, intermediate_size: 64, reach: None };
     let spec = EncoderSpec {
-        hidden_size: 32,
-        layers: vec![LayerShape { heads: 2, intermediate_size: 64, reach: None }; layers],
-        head_dim: 16,
         vocab_size: 100,
         max_positions: 64,
-        positions: Positions::FromZero,
-        type_vocab_size: 2,
-        layer_norm_eps: 1e-12,
-        activation: Activation::Gelu,
-        hidden_dropout: 0.0,
-        attention_dropout: 0.0,
         initializer_range: 0.1,
-        pooler: true,
-        classifier: ClassifierHead::Pooler,
-        global_projections: false,
-        masked_lm_activation: Activation::Gelu,
-        embedding_size: None,
-        drops_attention_output: true,
-        classifier_dropout: None,
+        ..EncoderSpec::bert(32, 16, vec![layer; layers])
     };
     let head = Head::SequenceClassification { labels: vec!["no".into(), "yes".into()] };
     let model = Model::init(spec, head, 1, &Device::Cpu).expect("a model of any shape can be made");

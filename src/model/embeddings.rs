@@ -1,5 +1,7 @@
 //! Word, position and type embeddings, normalised.
 
+use std::borrow::Cow;
+
 use candle_core::{Device, Tensor};
 
 use super::{
@@ -18,9 +20,9 @@ pub(super) fn forward(pass: &Pass<'_>) -> Result<Tensor, ModelError> {
     let (spec, Packed { input_ids, type_ids, offsets }) = (&pass.model.spec, pass.batch);
     let sequences = offsets.windows(2).map(|ends| &input_ids[ends[0]..ends[1]]);
     let positions: Vec<u32> = sequences.flat_map(|ids| spec.positions.rows(ids)).map(|row| row as u32).collect();
-    let no_types = if spec.type_vocab_size < 2 { vec![0; type_ids.len()] } else { Vec::new() };
-    let type_ids = if spec.type_vocab_size < 2 { &no_types } else { type_ids };
-    let ids = [input_ids, positions.as_slice(), type_ids];
+    // A family that has one type, or none, has none to tell apart.
+    let type_ids = if spec.type_vocab_size < 2 { Cow::from(vec![0; type_ids.len()]) } else { Cow::from(type_ids) };
+    let ids = [input_ids, positions.as_slice(), &type_ids];
     let x = if EMBEDDINGS.iter().any(|module| pass.model.int8.contains_key(*module)) {
         add_rows(pass, ids)?
     } else {

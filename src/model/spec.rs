@@ -115,6 +115,32 @@ pub struct EncoderSpec {
 }
 
 impl EncoderSpec {
+    /// BERT's, with what its config has where it says nothing (Devlin et al., 2019).
+    #[must_use]
+    pub fn bert(hidden_size: usize, head_dim: usize, layers: Vec<LayerShape>) -> Self {
+        Self {
+            hidden_size,
+            embedding_size: None,
+            layers,
+            head_dim,
+            vocab_size: 30_522,
+            max_positions: 512,
+            positions: Positions::FromZero,
+            type_vocab_size: 2,
+            layer_norm_eps: 1e-12,
+            activation: Activation::Gelu,
+            hidden_dropout: 0.1,
+            drops_attention_output: true,
+            classifier_dropout: None,
+            attention_dropout: 0.1,
+            initializer_range: 0.02,
+            pooler: true,
+            classifier: ClassifierHead::Pooler,
+            global_projections: false,
+            masked_lm_activation: Activation::Gelu,
+        }
+    }
+
     /// The number of layers.
     #[must_use]
     pub fn n_layers(&self) -> usize {

@@ -159,13 +159,8 @@ impl Layer {
     fn attend_near(&self, sequence: Rows<'_>, queries: Range<usize>, row: usize, arena: &mut Arena) {
         let width = self.width();
         let out = &mut arena.context[row * width..][..queries.len() * width];
-        match self.reach {
-            None => flash::forward(sequence, self.heads, queries, &mut arena.attention, out),
-            Some(reach) => {
-                let window = Window { reach, globals: &arena.places };
-                flash::windowed(sequence, self.heads, window, queries, &mut arena.attention, out);
-            }
-        }
+        let window = self.reach.map_or(Window::ALL, |reach| Window { reach, globals: &arena.places });
+        flash::forward(sequence, self.heads, window, queries, &mut arena.attention, out);
     }
 
     /// Attention of a global token over its whole sequence; `row` is its place in `x` and in `arena.context`.

@@ -204,18 +204,7 @@ impl Engine {
             let width = self.qkv_width(index + 1);
             for_parts(arena, tokens, rows_of_part, (&mut x, hidden), (&mut next, width), |arena, rows, x, next| {
                 layer.attend(chunk, &qkv, rows, x, arena);
-                let context = std::mem::take(&mut arena.context);
-                for ((x, next), context) in blocks(x, hidden, next, width).zip(context.chunks(BLOCK * layer.width())) {
-                    layer.finish(x, &context[..x.len() / hidden * layer.width()], arena.room());
-                    match self.layers.get(index + 1) {
-                        Some(layer) if index + 1 == all && layer.firsts_need_hidden_states_alone() => {
-                            layer.pass(x, next);
-                        }
-                        Some(layer) => layer.project(x, arena.room(), next),
-                        None => {}
-                    }
-                }
-                arena.context = context;
+                self.finish(index, index + 1 == all, x, next, arena);
             });
             std::mem::swap(&mut qkv, &mut next);
         }
@@ -232,6 +221,24 @@ impl Engine {
             }
         }
         (arena.x, arena.qkv, arena.next) = (x, qkv, next);
+    }
+
+    /// What follows attention in a layer, whose result is in `arena.context`, and what the next layer needs of these rows:
+    /// before one that is asked for first tokens only, that may be less.
+    fn finish(&self, index: usize, is_before_firsts: bool, x: &mut [f32], next: &mut [f32], arena: &mut Arena) {
+        let (layer, following) = (&self.layers[index], self.layers.get(index + 1));
+        let hidden = self.spec.hidden_size;
+        let context = std::mem::take(&mut arena.context);
+        let rows = blocks(x, hidden, next, self.qkv_width(index + 1)).zip(context.chunks(BLOCK * layer.width()));
+        for ((x, next), context) in rows {
+            layer.finish(x, &context[..x.len() / hidden * layer.width()], arena.room());
+            match following {
+                Some(layer) if is_before_firsts && layer.firsts_need_hidden_states_alone() => layer.pass(x, next),
+                Some(layer) => layer.project(x, arena.room(), next),
+                None => {}
+            }
+        }
+        arena.context = context;
     }
 
     /// Numbers a token has between projection and attention of a layer; none after the last.

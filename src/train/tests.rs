@@ -7,31 +7,16 @@ use candle_core::Device;
 use super::*;
 use crate::{
     data::Encoding,
-    model::{Activation, ClassifierHead, EncoderSpec, Head, Keep, LayerShape, Output, Positions},
+    model::{EncoderSpec, Head, Keep, LayerShape, Output},
 };
 
 /// A model of two layers that learns in seconds, and rows whose label is whether they contain token 5.
 pub(crate) fn tiny() -> (Model, Examples) {
     let spec = EncoderSpec {
-        hidden_size: 16,
-        layers: vec![LayerShape { heads: 2, intermediate_size: 32, reach: None }; 2],
-        head_dim: 8,
         vocab_size: 20,
         max_positions: 16,
-        positions: Positions::FromZero,
-        type_vocab_size: 2,
-        layer_norm_eps: 1e-12,
-        activation: Activation::Gelu,
-        hidden_dropout: 0.1,
-        attention_dropout: 0.1,
         initializer_range: 0.1,
-        pooler: true,
-        classifier: ClassifierHead::Pooler,
-        global_projections: false,
-        masked_lm_activation: Activation::Gelu,
-        embedding_size: None,
-        drops_attention_output: true,
-        classifier_dropout: None,
+        ..EncoderSpec::bert(16, 8, vec![LayerShape { heads: 2, intermediate_size: 32, reach: None }; 2])
     };
     let head = Head::SequenceClassification { labels: vec!["no".into(), "yes".into()] };
     let model = Model::init(spec, head, 1, &Device::Cpu).unwrap();

@@ -235,18 +235,14 @@ fn hide(shape: Shape<'_>, task: Task, value: f32, c: &mut [f32]) {
     let globals = &globals[..globals.partition_point(|place| *place < start + task.len)];
     for (query, row) in c.chunks_exact_mut(padded(task.len)).enumerate() {
         let (first, end) = (query.saturating_sub(reach), query.saturating_add(reach).saturating_add(1).min(task.len));
-        let mut from = 0;
-        for seen in globals.iter().map(|place| place - start).filter(|place| *place < first) {
-            row[from..seen].fill(value);
-            from = seen + 1;
+        for hidden in [0..first, end..task.len] {
+            let mut from = hidden.start;
+            for seen in globals.iter().map(|place| place - start).filter(|place| hidden.contains(place)) {
+                row[from..seen].fill(value);
+                from = seen + 1;
+            }
+            row[from..hidden.end].fill(value);
         }
-        row[from..first].fill(value);
-        let mut from = end;
-        for seen in globals.iter().map(|place| place - start).filter(|place| *place >= end) {
-            row[from..seen].fill(value);
-            from = seen + 1;
-        }
-        row[from..task.len].fill(value);
     }
 }
 

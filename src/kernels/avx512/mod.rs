@@ -22,6 +22,23 @@ fn load(line: &[f32; LANES]) -> __m512 {
     unsafe { _mm512_loadu_ps(line.as_ptr()) }
 }
 
+/// Joins lines in four chains that do not wait for each other.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn in_chains(lines: &[[f32; LANES]], start: __m512, join: impl Fn(__m512, __m512) -> __m512) -> [__m512; 4] {
+    let mut chains = [start; 4];
+    let (blocks, rest) = lines.as_chunks::<4>();
+    for block in blocks {
+        for (chain, line) in chains.iter_mut().zip(block) {
+            *chain = join(*chain, load(line));
+        }
+    }
+    for (chain, line) in chains.iter_mut().zip(rest) {
+        *chain = join(*chain, load(line));
+    }
+    chains
+}
+
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn store(line: &mut [f32; LANES], x: __m512) {

@@ -5,10 +5,7 @@ use std::arch::x86_64::{
     _mm512_sub_ps,
 };
 
-use super::{LANES, load, store};
-
-/// Sums that do not wait for each other.
-const SUMS: usize = 4;
+use super::{LANES, in_chains, load, store};
 
 /// `x = (x − mean) / √(variance + eps) · scale + shift` for each row.
 ///
@@ -40,17 +37,7 @@ pub(in crate::kernels) fn norm_in_place(x: &mut [f32], scale: &[f32], shift: &[f
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn total(row: &[[f32; LANES]], add: impl Fn(__m512, __m512) -> __m512) -> f32 {
-    let mut sums = [_mm512_setzero_ps(); SUMS];
-    let (blocks, rest) = row.as_chunks::<SUMS>();
-    for block in blocks {
-        for (sum, line) in sums.iter_mut().zip(block) {
-            *sum = add(*sum, load(line));
-        }
-    }
-    for (sum, line) in sums.iter_mut().zip(rest) {
-        *sum = add(*sum, load(line));
-    }
-    let [a, b, c, d] = sums;
+    let [a, b, c, d] = in_chains(row, _mm512_setzero_ps(), add);
     _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(a, b), _mm512_add_ps(c, d)))
 }
 

@@ -6,11 +6,9 @@ use std::arch::x86_64::{
     _mm512_reduce_max_ps, _mm512_set1_ps, _mm512_setzero_ps,
 };
 
-use super::{LANES, load};
+use super::{LANES, in_chains, load};
 use crate::kernels::quantize::{one, scale_of_greatest};
 
-/// Maxima that do not wait for each other.
-const CHAINS: usize = 4;
 /// Scales whose reciprocals, and the remainders of divisions by them, are normal numbers.
 const NORMAL: std::ops::RangeInclusive<f32> = 1e-20..=1e20;
 
@@ -44,18 +42,9 @@ pub(in crate::kernels) fn quantize_row(x: &[f32], q: &mut [u8]) -> f32 {
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn greatest(lines: &[[f32; LANES]]) -> f32 {
-    let mut greatest = [_mm512_setzero_ps(); CHAINS];
-    let (blocks, rest) = lines.as_chunks::<CHAINS>();
     // The second operand is taken where either is not a number, so the greatest stays one.
-    for block in blocks {
-        for (greatest, line) in greatest.iter_mut().zip(block) {
-            *greatest = _mm512_max_ps(_mm512_abs_ps(load(line)), *greatest);
-        }
-    }
-    for (greatest, line) in greatest.iter_mut().zip(rest) {
-        *greatest = _mm512_max_ps(_mm512_abs_ps(load(line)), *greatest);
-    }
-    let [a, b, c, d] = greatest;
+    let join = |greatest, x| _mm512_max_ps(_mm512_abs_ps(x), greatest);
+    let [a, b, c, d] = in_chains(lines, _mm512_setzero_ps(), join);
     _mm512_reduce_max_ps(_mm512_max_ps(_mm512_max_ps(a, b), _mm512_max_ps(c, d)))
 }
 

@@ -5,27 +5,17 @@ use std::arch::x86_64::{
     _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_sub_ps,
 };
 
-use super::{LANES, load, store};
+use super::{LANES, in_chains, load, store};
 use crate::kernels::math::{EXP2, ROUNDER};
 
-/// Maxima and sums that do not wait for each other.
+/// Sums that do not wait for each other.
 const CHAINS: usize = 4;
 
 /// Turns scores into powers of two relative to the greatest of them and `greatest`; returns the greatest and the sum.
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(in crate::kernels) fn powers(lines: &mut [[f32; LANES]], greatest: f32) -> (f32, f32) {
-    let mut greatest = [_mm512_set1_ps(greatest); CHAINS];
-    let (blocks, rest) = lines.as_chunks::<CHAINS>();
-    for block in blocks {
-        for (greatest, line) in greatest.iter_mut().zip(block) {
-            *greatest = _mm512_max_ps(*greatest, load(line));
-        }
-    }
-    for (greatest, line) in greatest.iter_mut().zip(rest) {
-        *greatest = _mm512_max_ps(*greatest, load(line));
-    }
-    let [a, b, c, d] = greatest;
+    let [a, b, c, d] = in_chains(lines, _mm512_set1_ps(greatest), |greatest, x| _mm512_max_ps(greatest, x));
     let greatest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_max_ps(a, b), _mm512_max_ps(c, d)));
     let above = _mm512_set1_ps(greatest);
     let mut sums = [_mm512_setzero_ps(); CHAINS];

@@ -46,7 +46,7 @@ pub struct Window<'a> {
 
 impl Window<'_> {
     /// Everything is near.
-    const ALL: Self = Self { reach: usize::MAX, globals: &[] };
+    pub const ALL: Self = Self { reach: usize::MAX, globals: &[] };
 
     /// The keys near a query.
     #[inline(always)]
@@ -131,18 +131,11 @@ struct Job<'a> {
     window: Window<'a>,
 }
 
-/// `softmax(q kᵀ / √dim) v` of the queries `rows` of one sequence over all of its keys (Vaswani et al., 2017, eq. 1).
+/// `softmax(q kᵀ / √dim) v` of the queries `rows` of one sequence (Vaswani et al., 2017, eq. 1), one softmax over the keys
+/// that a window lets each see: those near it and those that every query sees. Time and memory grow with the rows and the
+/// reach, not with the length (Beltagy et al., 2020, section 3.1).
 ///
 /// `qkv` is `[len, 3 · heads · dim]`: queries, keys and values side by side. `out` is `[rows, heads · dim]`.
-///
-/// # Panics
-/// When the shapes do not fit.
-pub fn forward(qkv: Rows<'_>, heads: Heads, rows: Range<usize>, scratch: &mut Scratch, out: &mut [f32]) {
-    windowed_on(Isa::detect(), qkv, heads, Window::ALL, rows, scratch, out);
-}
-
-/// As [`forward`], over the keys that a window lets each query see: one softmax over those near it and those that every
-/// query sees. Time and memory grow with the rows and the reach, not with the length (Beltagy et al., 2020, section 3.1).
 ///
 /// Queries that are themselves global are treated as all others; [`cross`] gives what they see of the whole sequence, and
 /// whoever wants that puts it over the rows of `out`. Values are finite: one that is not may reach neighbours of the
@@ -150,7 +143,7 @@ pub fn forward(qkv: Rows<'_>, heads: Heads, rows: Range<usize>, scratch: &mut Sc
 ///
 /// # Panics
 /// When the shapes do not fit, or global places do not ascend or lie outside the sequence.
-pub fn windowed(
+pub fn forward(
     qkv: Rows<'_>,
     heads: Heads,
     window: Window<'_>,
@@ -158,7 +151,7 @@ pub fn windowed(
     scratch: &mut Scratch,
     out: &mut [f32],
 ) {
-    windowed_on(Isa::detect(), qkv, heads, window, rows, scratch, out);
+    forward_on(Isa::detect(), qkv, heads, window, rows, scratch, out);
 }
 
 /// As [`forward`], with queries of their own: the global ones of `Longformer`, whose queries, keys and values come from a
@@ -173,7 +166,7 @@ pub fn cross(queries: Rows<'_>, kv: [Rows<'_>; 2], heads: Heads, scratch: &mut S
     cross_on(Isa::detect(), queries, kv, heads, scratch, out);
 }
 
-fn windowed_on(
+fn forward_on(
     isa: Isa,
     qkv: Rows<'_>,
     heads: Heads,

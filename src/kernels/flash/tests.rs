@@ -49,12 +49,12 @@ fn check(isa: Isa, qkv: &[f32], heads: Heads, window: Window<'_>, expected: &[f6
     scratch.near.values.resize(64 * 192 * heads.dim, f32::NAN);
     scratch.globals.keys.resize(64 * 192, f32::NAN);
     let mut out = vec![9.0; len * width];
-    windowed_on(isa, Rows::new(qkv, 3 * width, 0), heads, window, 0..len, &mut scratch, &mut out);
+    forward_on(isa, Rows::new(qkv, 3 * width, 0), heads, window, 0..len, &mut scratch, &mut out);
     assert_close(&out, expected, 1e-4);
     let mut cut = Vec::new();
     for rows in [0..len / 3, len / 3..len / 2, len / 2..len / 2 + len % 2, len / 2 + len % 2..len] {
         let mut part = vec![9.0; rows.len() * width];
-        windowed_on(isa, Rows::new(qkv, 3 * width, 0), heads, window, rows, &mut scratch, &mut part);
+        forward_on(isa, Rows::new(qkv, 3 * width, 0), heads, window, rows, &mut scratch, &mut part);
         cut.extend(part);
     }
     assert_eq!(cut, out, "{len} {heads:?} {window:?} {isa:?}");
@@ -125,7 +125,7 @@ fn queries_of_their_own_see_every_key() {
 #[should_panic(expected = "global places ascend")]
 fn a_global_place_outside_is_refused() {
     let (heads, mut out) = (Heads { count: 1, dim: 2 }, vec![0.0; 6]);
-    windowed(
+    forward(
         Rows::new(&[0.0; 18], 6, 0),
         heads,
         Window { reach: 1, globals: &[3] },

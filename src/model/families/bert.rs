@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::Family;
-use crate::model::{Activation, ClassifierHead, EncoderSpec, LayerShape, ModelError, Positions, checkpoint::Fields};
+use crate::model::{Activation, EncoderSpec, LayerShape, ModelError, checkpoint::Fields};
 
 pub(super) const FAMILY: Family = Family {
     model_type: "bert",
@@ -73,33 +73,25 @@ pub(super) fn read(config: &Fields<'_>, keys: &Keys) -> Result<EncoderSpec, Mode
         }
     }
     let intermediate_size = config.positive(keys.intermediate_size)?;
+    let layer = |heads| LayerShape { heads, intermediate_size, reach: None };
+    let layers = heads(config, n_layers, n_heads)?.into_iter().map(layer).collect();
+    let bert = EncoderSpec::bert(hidden_size, hidden_size / n_heads, layers);
     let activation = activation(config, keys.activation)?;
     Ok(EncoderSpec {
-        hidden_size,
-        embedding_size: None,
-        layers: heads(config, n_layers, n_heads)?
-            .into_iter()
-            .map(|heads| LayerShape { heads, intermediate_size, reach: None })
-            .collect(),
-        head_dim: hidden_size / n_heads,
         vocab_size: config.positive("vocab_size")?,
-        max_positions: config.positive_or("max_position_embeddings", 512)?,
-        positions: Positions::FromZero,
-        type_vocab_size: config.positive_or("type_vocab_size", 2)?,
-        layer_norm_eps: config.number_or("layer_norm_eps", 1e-12)?,
+        max_positions: config.positive_or("max_position_embeddings", bert.max_positions)?,
+        type_vocab_size: config.positive_or("type_vocab_size", bert.type_vocab_size)?,
+        layer_norm_eps: config.number_or("layer_norm_eps", bert.layer_norm_eps)?,
         activation,
-        hidden_dropout: config.rate_or(keys.dropout, 0.1)?,
-        attention_dropout: config.rate_or(keys.attention_dropout, 0.1)?,
-        drops_attention_output: true,
+        masked_lm_activation: activation,
+        hidden_dropout: config.rate_or(keys.dropout, bert.hidden_dropout)?,
+        attention_dropout: config.rate_or(keys.attention_dropout, bert.attention_dropout)?,
         classifier_dropout: match config.value(keys.classifier_dropout) {
             Some(_) => Some(config.rate_or(keys.classifier_dropout, 0.0)?),
             None => None,
         },
-        initializer_range: config.number_or("initializer_range", 0.02)?,
-        pooler: true,
-        classifier: ClassifierHead::Pooler,
-        global_projections: false,
-        masked_lm_activation: activation,
+        initializer_range: config.number_or("initializer_range", bert.initializer_range)?,
+        ..bert
     })
 }
 

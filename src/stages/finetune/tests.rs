@@ -13,7 +13,7 @@ use super::{super::REGISTRY, *};
 use crate::{
     base::{device::DeviceId, digest::Digest, fs, node::Node, span::Span},
     data::{Import, Limit, Roles, SplitBy},
-    model::{Activation, ClassifierHead, EncoderSpec, LayerShape, Positions},
+    model::{EncoderSpec, LayerShape},
     stage::{Artifact, Cancel, Lease, Progress, Record, StageSink},
 };
 
@@ -44,25 +44,10 @@ impl Bench {
         fs::create_dir(&bench.path("words")).unwrap();
         fs::write_atomic(&bench.path("words").join("vocab.txt"), (words.join("\n") + "\n").as_bytes()).unwrap();
         let spec = EncoderSpec {
-            hidden_size: 16,
-            layers: vec![LayerShape { heads: 2, intermediate_size: 32, reach: None }; 3],
-            head_dim: 8,
             vocab_size: words.len(),
             max_positions: 16,
-            positions: Positions::FromZero,
-            type_vocab_size: 2,
-            layer_norm_eps: 1e-12,
-            activation: Activation::Gelu,
-            hidden_dropout: 0.1,
-            attention_dropout: 0.1,
             initializer_range: 0.1,
-            pooler: true,
-            classifier: ClassifierHead::Pooler,
-            global_projections: false,
-            masked_lm_activation: Activation::Gelu,
-            embedding_size: None,
-            drops_attention_output: true,
-            classifier_dropout: None,
+            ..EncoderSpec::bert(16, 8, vec![LayerShape { heads: 2, intermediate_size: 32, reach: None }; 3])
         };
         let model = Model::init(spec, Head::None, 1, &Device::Cpu).unwrap();
         fs::create_dir(&bench.path("base")).unwrap();
