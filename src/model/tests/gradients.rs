@@ -22,10 +22,13 @@ fn every_parameter_gets_a_gradient() {
             }
             let gradients = loss.backward().unwrap();
             for (parameter, variable) in &variables {
+                if is_idle(&model, parameter) {
+                    continue;
+                }
                 let gradient = gradients.get(variable).unwrap_or_else(|| panic!("{name}: no gradient of {parameter}"));
                 let size = gradient.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
                 // Softmax does not see what is added to all scores of a row.
-                let is_blind = parameter.ends_with("self.key.bias");
+                let is_blind = parameter.ends_with("self.key.bias") || parameter.ends_with("self.key_global.bias");
                 assert!(
                     size.is_finite() && (size > 0.0 || is_blind),
                     "{name} {route:?}: gradient of {parameter} is {size}"
@@ -36,10 +39,34 @@ fn every_parameter_gets_a_gradient() {
     }
 }
 
+/// Whether nothing that a model computes depends on a parameter: a pooler without a classifier, projections of global tokens
+/// where none is global.
+fn is_idle(model: &Model, parameter: &str) -> bool {
+    let is_global = parameter.contains("_global.");
+    let no_globals = model.globals(&[0, 1]).is_empty();
+    (parameter.starts_with("bert.pooler.") && model.head == Head::None) || (is_global && no_globals)
+}
+
+/// Classifiers and masked LMs of every family.
+const WITH_HEADS: [&str; 12] = [
+    "tiny-classifier",
+    "tiny-gelu-new",
+    "tiny-pruned",
+    "tiny-masked-lm",
+    "distilbert-classifier",
+    "distilbert-masked-lm",
+    "electra-classifier",
+    "electra-masked-lm",
+    "longformer-classifier",
+    "longformer-masked-lm",
+    "roberta-classifier",
+    "roberta-masked-lm",
+];
+
 /// Fused and composed gradients are computed by different code; the composed one is candle's own.
 #[test]
 fn fused_gradients_are_the_composed_ones() {
-    for name in ["tiny-classifier", "tiny-gelu-new", "tiny-pruned", "tiny-masked-lm"] {
+    for name in WITH_HEADS {
         let mut model = load(name);
         let variables = model.trainable().unwrap();
         let (rows, _) = expected(name);
@@ -57,7 +84,7 @@ fn fused_gradients_are_the_composed_ones() {
                 }
                 loss.backward().unwrap()
             });
-            for (parameter, variable) in &variables {
+            for (parameter, variable) in variables.iter().filter(|(parameter, _)| !is_idle(&model, parameter)) {
                 let (found, expected) = (fused.get(variable).unwrap(), composed.get(variable).unwrap());
                 let size: f32 = expected.abs().unwrap().max_all().unwrap().to_scalar().unwrap();
                 let distance = difference(found, expected);
@@ -70,7 +97,7 @@ fn fused_gradients_are_the_composed_ones() {
 /// What a training collects is what candle's store has, also in the second of two batches and the second of two steps.
 #[test]
 fn collected_gradients_are_those_of_the_store() {
-    for name in ["tiny-classifier", "tiny-gelu-new", "tiny-pruned", "tiny-masked-lm"] {
+    for name in WITH_HEADS {
         let mut model = load(name);
         let variables = model.trainable().unwrap();
         let plain = model.clone();
@@ -91,7 +118,7 @@ fn collected_gradients_are_those_of_the_store() {
             let collected: std::collections::BTreeMap<_, _> = memory.gradients().into_iter().collect();
             let stores = [1, 2].map(|seed| backward(&plain, seed));
             let mut in_memory = 0;
-            for (parameter, variable) in &variables {
+            for (parameter, variable) in variables.iter().filter(|(parameter, _)| !is_idle(&model, parameter)) {
                 let sum = |stores: &[candle_core::backprop::GradStore; 2]| {
                     let [first, second] = stores.each_ref().map(|store| store.get(variable).cloned());
                     first.map(|first| (first + second.unwrap()).unwrap())
@@ -106,7 +133,10 @@ fn collected_gradients_are_those_of_the_store() {
                 let distance = difference(&found, &expected);
                 assert!(distance <= 1e-5 * size.max(1e-2), "{name} {parameter}: {distance} of {size}");
             }
-            assert!(in_memory >= 16 * model.spec.n_layers() + 3, "layers and tables write to the memory");
+            let tables = model.params.keys().filter(|name| name.ends_with("_embeddings.weight")).count();
+            let has_windows = model.spec.layers.iter().any(|layer| layer.reach.is_some());
+            let least = if has_windows { 0 } else { 16 * model.spec.n_layers() + tables };
+            assert!(in_memory >= least, "{name}: layers and tables write to the memory");
         }
     }
 }
