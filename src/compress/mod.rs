@@ -8,4 +8,7 @@ pub mod prune;
 pub mod quant;
 pub mod verify;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::CompressError;

@@ -53,11 +53,6 @@ pub fn keep_neurons(model: &mut Model, kept: &NeuronChoice) -> Result<(), Compre
         select(model, &format!("{prefix}.output.dense.weight"), 1, &rows)?;
         model.spec.layers[layer].intermediate_size = kept.len();
     }
-    if let Some(width) = model.spec.layers.first().map(|layer| layer.intermediate_size)
-        && let Some(config) = model.config.as_object_mut()
-    {
-        config.insert("intermediate_size".into(), json!(width));
-    }
     Ok(())
 }
 
