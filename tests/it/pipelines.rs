@@ -167,7 +167,7 @@ fn predictions() {
 fn a_run_that_is_interrupted_stops_and_goes_on_later() {
     let test = tiny();
     let mut child = test
-        .command(&["run", "recipe.yaml", "--set", "epochs=1000000", "--format", "json"])
+        .command(&["run", "recipe.yaml", "--set", "epochs=1000000", "--format", "json", "--reports", "my reports"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -182,9 +182,11 @@ fn a_run_that_is_interrupted_stops_and_goes_on_later() {
     let output = child.wait_with_output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{told}");
-    for text in
-        ["stopping after the current step, press Ctrl-C again to abort", "error: interrupted", "hint: `lmpipe run"]
-    {
+    for text in [
+        "stopping after the current step, press Ctrl-C again to abort",
+        "error: interrupted",
+        "hint: `lmpipe run recipe.yaml --set epochs=1000000 --reports 'my reports'` goes on",
+    ] {
         assert!(told.contains(text), "`{text}` is not in\n{told}");
     }
     test.run(&["cache", "verify"]).success();

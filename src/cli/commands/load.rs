@@ -109,7 +109,8 @@ fn command_line(recipe: &RecipeArgs) -> String {
     words.join(" ")
 }
 
-fn quoted(word: &str) -> String {
+/// A word as a shell reads it.
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=@:,+%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
