@@ -120,10 +120,11 @@ fn tell(app: &App, args: &args::Run, record: &RunRecord, reports: &[PathBuf]) {
     if record.cancelled {
         // Elsewhere than in this store, nothing is there to go on from.
         let places = [("--store", args.store.store.as_deref()), ("--reports", args.reports.as_deref())];
-        let mut again = record.command.clone();
+        let mut again = vec![record.command.clone()];
         for (flag, path) in places.into_iter().filter_map(|(flag, path)| Some((flag, path?))) {
-            again += &format!(" {flag} {}", load::quoted(&path.display().to_string()));
+            again.extend([flag.to_owned(), load::quoted(&path.display().to_string())]);
         }
+        let again = again.join(" ");
         output.complain("interrupted", Some(&format!("`{again}` goes on from here")));
     } else if record.failed().next().is_some() {
         let done = record.count(RunStatus::Ran) + record.count(RunStatus::Cached);
