@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::CompressError;
-use crate::model::{Model, Quantized};
+use crate::model::{EncoderSpec, Model, Quantized};
 
 /// Which layers of a model to keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Selection {
 /// A model of some layers of another, renumbered, with copies of all its other parameters (embeddings, pooler, head).
 ///
 /// # Errors
-/// When the model is quantised or lacks a layer, or a tensor cannot be copied.
+/// When the model is quantised or lacks a layer, its `config.json` could not say what is left, or a tensor cannot be copied.
 pub fn keep_layers(model: &Model, layers: &[usize]) -> Result<Model, CompressError> {
     if model.quantized != Quantized::No {
         return Err(CompressError::Unfit("the layers of a quantised model cannot be chosen; choose first".into()));
@@ -62,16 +62,40 @@ pub fn keep_layers(model: &Model, layers: &[usize]) -> Result<Model, CompressErr
     let layers = Selection::List(layers.to_vec()).resolve(model.spec.n_layers())?;
     let mut spec = model.spec.clone();
     spec.layers = layers.iter().map(|&layer| model.spec.layers[layer]).collect();
+    if spec.pre_norm && layers[0] != 0 {
+        return Err(CompressError::Unfit(
+            "the first layer has no norm before it, as no other has: keep layer 0".into(),
+        ));
+    }
+    let stored = stored_layers(&model.spec, &layers, &mut spec)?;
     let mut params = BTreeMap::new();
     for (name, tensor) in &model.params {
-        let Some(name) = renumber(name, &layers) else { continue };
+        let Some(name) = renumber(name, &stored) else { continue };
         // The models must not share storage: one of them will be trained.
         params.insert(name, tensor.detach().copy()?);
     }
     let config = config(&model.config, &layers);
     let mut kept = model.frozen();
     (kept.spec, kept.config, kept.params, kept.notes) = (spec, config, params, Vec::new());
+    kept.check_config()?;
     Ok(kept)
+}
+
+/// The stored layers that stay. Where layers share weights, those that do must again be neighbours of one number.
+fn stored_layers(before: &EncoderSpec, layers: &[usize], after: &mut EncoderSpec) -> Result<Vec<usize>, CompressError> {
+    let shared: Vec<usize> = layers.iter().map(|&layer| before.stored_layer(layer)).collect();
+    let mut stored = shared.clone();
+    stored.dedup();
+    if before.layer_groups.is_some() {
+        after.layer_groups = Some(stored.len());
+        if shared.iter().enumerate().any(|(layer, number)| stored[after.stored_layer(layer)] != *number) {
+            return Err(CompressError::Unfit(format!(
+                "layers of this model share their weights, and the layers {layers:?} have those of {shared:?}: keep as many of \
+                 each, as `config.json` only says how many groups there are"
+            )));
+        }
+    }
+    Ok(stored)
 }
 
 /// The new name of a parameter; `None` for one of a layer that goes.

@@ -28,6 +28,7 @@ mod transpose;
 
 #[cfg(test)]
 mod reference;
+pub mod rotary;
 
 /// Elements that one task works on where elements are independent: large enough to hide the cost of a task.
 const TASK: usize = 16_384;

@@ -5,24 +5,43 @@ use candle_core::Tensor;
 use super::{
     ModelError,
     encoder::{Pass, Site},
-    ops,
+    ops::{self, Turns},
 };
+
+/// What queries, keys and values are projected from, `[tokens, width]` each.
+#[derive(Clone, Copy)]
+pub(super) struct Sources<'a> {
+    pub(super) queries_and_keys: &'a Tensor,
+    pub(super) values: &'a Tensor,
+}
+
+impl<'a> Sources<'a> {
+    /// One for all.
+    pub(super) fn all(x: &'a Tensor) -> Self {
+        Self { queries_and_keys: x, values: x }
+    }
+}
 
 /// The heads' outputs side by side, and the probabilities where they are kept. These are taken before dropout, so that a
 /// student can learn from them; kept ones have gradients too. Of a token that sees everything they are those of its window.
 ///
 /// # Shapes
-/// `[tokens, hidden]` → `[tokens, heads · head_dim]`, `[Σ heads · len²]`.
+/// `[tokens, …]` → `[tokens, heads · head_dim]`, `[Σ heads · len²]`.
 pub(super) fn forward(
     pass: &Pass<'_>,
     index: usize,
     prefix: &str,
-    x: &Tensor,
+    sources: Sources<'_>,
 ) -> Result<(Tensor, Option<Tensor>), ModelError> {
-    let project = |name: &str| pass.linear(&format!("{prefix}.attention.self.{name}"), x);
-    let (q, k, v) = (project("query")?, project("key")?, project("value")?);
+    let x = sources.queries_and_keys;
+    let project = |name: &str, x: &Tensor| pass.linear(&format!("{prefix}.attention.self.{name}"), x);
+    let (mut q, mut k, v) = (project("query", x)?, project("key", x)?, project("value", sources.values)?);
     let sequences = pass.sequences(index);
-    let mask = pass.mask(pass.model.spec.attention_dropout, Site::Attention(index));
+    if let Some(theta) = pass.model.spec.theta(index) {
+        let turns = Turns::new(&sequences, theta, x.device())?;
+        (q, k) = (turns.apply(&q)?, turns.apply(&k)?);
+    }
+    let mask = pass.attention_mask(index);
     let (context, kept) = if pass.keep.attentions {
         let probabilities = ops::probabilities(&q, &k, &sequences, pass.route)?;
         let dropped = ops::drop_out(&probabilities, mask, pass.route)?;
@@ -37,7 +56,7 @@ pub(super) fn forward(
     // gave them is not used.
     let rows = Tensor::new(pass.globals.iter().map(|&row| row as u32).collect::<Vec<_>>(), x.device())?;
     let query = pass.linear(&format!("{prefix}.attention.self.query_global"), &x.index_select(&rows, 0)?)?;
-    let (key, value) = (project("key_global")?, project("value_global")?);
+    let (key, value) = (project("key_global", x)?, project("value_global", x)?);
     let mask = pass.mask(pass.model.spec.attention_dropout, Site::GlobalAttention(index));
     let global = ops::cross(&query, [&key, &value], &sequences, mask)?;
     let mut source: Vec<u32> = (0..pass.batch.input_ids.len() as u32).collect();

@@ -1,14 +1,15 @@
 //! One forward pass: embeddings, layers, head, over a packed batch.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use super::{
     EncoderSpec, Keep, Model, ModelError, Output, Packed, embeddings, heads, layer, linear,
     memory::TrainingMemory,
     network::missing,
     ops::{self, Route, Sequences},
+    params::FINAL_NORM,
 };
 use crate::kernels::dropout::Mask;
 
@@ -21,7 +22,12 @@ pub(super) struct Pass<'a> {
     offsets: Arc<[usize]>,
     /// The tokens that see, and are seen by, their whole sequences where attention has windows.
     pub(super) globals: Arc<[usize]>,
+    /// What becomes of the input of a linear layer before it, by the name of its module.
+    hook: Option<&'a Hook<'a>>,
 }
+
+/// A change of what a linear layer takes: the name of its module, and its input.
+pub(super) type Hook<'a> = dyn Fn(&str, &Tensor) -> candle_core::Result<Tensor> + 'a;
 
 /// Where dropout happens; each place of a step has a mask of its own.
 #[derive(Clone, Copy)]
@@ -57,7 +63,20 @@ impl<'a> Pass<'a> {
             return Err(ModelError::Device("int8 models run on `cpu` only".to_owned()));
         }
         let globals = model.globals(batch.offsets).into();
-        Ok(Self { model, batch, keep, route, offsets: Arc::from(batch.offsets), globals })
+        Ok(Self { model, batch, keep, route, offsets: Arc::from(batch.offsets), globals, hook: None })
+    }
+
+    /// The same pass with a change of what linear layers take.
+    pub(super) fn with_hook(self, hook: &'a Hook<'a>) -> Self {
+        Self { hook: Some(hook), ..self }
+    }
+
+    /// What a linear layer takes.
+    pub(super) fn before_linear<'x>(&self, module: &str, x: &'x Tensor) -> Result<Cow<'x, Tensor>, ModelError> {
+        match self.hook {
+            Some(hook) => Ok(Cow::Owned(hook(module, x)?)),
+            None => Ok(Cow::Borrowed(x)),
+        }
     }
 
     pub(super) fn run(&self) -> Result<Output, ModelError> {
@@ -76,6 +95,9 @@ impl<'a> Pass<'a> {
         }
         if self.keep.hidden_states {
             hidden_states.push(x.clone());
+        }
+        if self.model.spec.pre_norm {
+            x = self.norm(FINAL_NORM, &x)?;
         }
         let logits = heads::forward(self, &x)?;
         Ok(Output { last_hidden_state: x, logits, hidden_states, attentions })
@@ -102,7 +124,8 @@ impl<'a> Pass<'a> {
     /// Where gradients go, in a pass that trains and keeps nothing from within its layers.
     pub(super) fn memory(&self) -> Option<&'a TrainingMemory> {
         let trains = self.keep.dropout_seed.is_some() && !self.keep.attentions && self.route == Route::Fused;
-        let is_plain = self.model.spec.layers.iter().all(|layer| layer.reach.is_none());
+        let spec = &self.model.spec;
+        let is_plain = spec.has_plain_layers() && spec.layers.iter().all(|layer| layer.reach.is_none());
         self.model.memory.as_ref().filter(|_| trains && is_plain)
     }
 
@@ -111,16 +134,41 @@ impl<'a> Pass<'a> {
         self.model.params.get(name).ok_or_else(|| missing(name))
     }
 
+    /// The weight of a module as an f32 matrix, where there is one.
+    pub(super) fn matrix(&self, module: &str) -> Result<Option<Cow<'a, Tensor>>, ModelError> {
+        match (self.model.params.get(&format!("{module}.weight")), self.model.int8.get(module)) {
+            (Some(weight), _) => Ok(Some(Cow::Borrowed(weight))),
+            (None, Some(weight)) => Ok(Some(Cow::Owned(weight.dequantize()?))),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The bias of a module; zeros where its family has none.
+    pub(super) fn bias(&self, module: &str, width: usize) -> Result<Cow<'a, Tensor>, ModelError> {
+        match self.model.params.get(&format!("{module}.bias")) {
+            Some(bias) => Ok(Cow::Borrowed(bias)),
+            None => Ok(Cow::Owned(Tensor::zeros(width, DType::F32, &self.model.device)?)),
+        }
+    }
+
     /// The linear layer of a module, f32 or int8.
     pub(super) fn linear(&self, module: &str, x: &Tensor) -> Result<Tensor, ModelError> {
         linear::forward(self, module, x)
     }
 
-    /// The layer norm of a module.
+    /// The norm of a module.
     pub(super) fn norm(&self, module: &str, x: &Tensor) -> Result<Tensor, ModelError> {
         let scale = self.parameter(&format!("{module}.weight"))?;
-        let shift = self.parameter(&format!("{module}.bias"))?;
-        Ok(ops::layer_norm(x, scale, shift, self.model.spec.layer_norm_eps, self.route)?)
+        let shift = self.bias(module, scale.elem_count())?;
+        match self.model.spec.norm_eps(module) {
+            Some(eps) => Ok(ops::layer_norm(x, scale, &shift, eps, self.route)?),
+            None => Ok(x.broadcast_mul(scale)?.broadcast_add(&shift)?),
+        }
+    }
+
+    /// The mask of attention probabilities.
+    pub(super) fn attention_mask(&self, layer: usize) -> Option<Mask> {
+        self.mask(self.model.spec.attention_dropout, Site::Attention(layer))
     }
 
     /// The mask of what attention gives.
@@ -128,6 +176,13 @@ impl<'a> Pass<'a> {
         let spec = &self.model.spec;
         let rate = if spec.drops_attention_output { spec.hidden_dropout } else { 0.0 };
         self.mask(rate, Site::AttentionOutput(layer))
+    }
+
+    /// The mask of what a layer's last linear layer gives.
+    pub(super) fn feed_forward_mask(&self, layer: usize) -> Option<Mask> {
+        let spec = &self.model.spec;
+        let rate = if spec.drops_feed_forward { spec.hidden_dropout } else { 0.0 };
+        self.mask(rate, Site::FeedForward(layer))
     }
 
     /// The mask of a place; none outside training or at rate 0.

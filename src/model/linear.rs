@@ -9,10 +9,11 @@ use super::{ModelError, encoder::Pass, ops};
 /// # Shapes
 /// `[tokens, in]` → `[tokens, out]`.
 pub(super) fn forward(pass: &Pass<'_>, module: &str, x: &Tensor) -> Result<Tensor, ModelError> {
-    let bias = pass.parameter(&format!("{module}.bias"))?;
+    let x = pass.before_linear(module, x)?;
     if let Some(weight) = pass.model.int8.get(module) {
-        return Ok(weight.linear(x, Some(bias))?);
+        return Ok(weight.linear(&x, pass.model.params.get(&format!("{module}.bias")))?);
     }
     let weight = pass.parameter(&format!("{module}.weight"))?;
-    Ok(ops::linear(x, weight, bias, pass.route)?)
+    let bias = pass.bias(module, weight.dim(0)?)?;
+    Ok(ops::linear(&x, weight, &bias, pass.route)?)
 }

@@ -24,9 +24,11 @@ pub use int8::Int8Weight;
 pub use memory::TrainingMemory;
 pub(crate) use network::globals;
 pub use network::{Head, Keep, Model, Output, Packed, Quantized};
-pub(crate) use params::PROJECTION;
+pub(crate) use params::{DECODER_REST, FINAL_NORM, PROJECTION, TRANSFORM, TRANSFORM_NORM};
 pub use params::{Parameter, parameters};
-pub use spec::{Activation, ClassifierHead, EncoderSpec, LayerShape, Positions};
+pub use spec::{
+    Activation, Biases, Bottleneck, ClassifierHead, Embedding, EncoderSpec, LayerShape, Norm, Positions, Rotary,
+};
 
 #[cfg(test)]
 mod tests;

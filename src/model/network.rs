@@ -184,7 +184,7 @@ impl Model {
     ) -> Result<Self, ModelError> {
         let wanted = parameters(&spec, &head);
         let mut config = Map::new();
-        family.write_config(&spec, &mut config);
+        family.write_config(&spec, &mut config)?;
         let mut model = Self {
             spec,
             head,
@@ -198,6 +198,20 @@ impl Model {
         };
         model.fill_in(&wanted, seed)?;
         Ok(model)
+    }
+
+    /// Says early, before it is trained or written, that `config.json` cannot say what the model is.
+    ///
+    /// # Errors
+    /// When its family has no way to say it; the message says what would fit.
+    pub fn check_config(&self) -> Result<(), ModelError> {
+        checkpoint::config(self, families::of_config(&self.config)?).map(|_| ())
+    }
+
+    /// Whether `config.json` can say which attention heads are gone.
+    #[must_use]
+    pub fn can_lack_heads(&self) -> bool {
+        families::of_config(&self.config).is_ok_and(|family| family.can_lack_heads)
     }
 
     /// Makes every f32 parameter trainable and returns the variables by name, in order.
@@ -246,6 +260,19 @@ impl Model {
         self.forward_by(batch, keep, Route::of(&self.device))
     }
 
+    /// Runs the model by candle's operations, and changes what each linear layer takes, by the name of its module, first.
+    ///
+    /// # Errors
+    /// As [`Self::forward`], or those of `change`.
+    pub fn forward_changed(
+        &self,
+        batch: Packed<'_>,
+        keep: Keep,
+        change: &dyn Fn(&str, &Tensor) -> candle_core::Result<Tensor>,
+    ) -> Result<Output, ModelError> {
+        Pass::new(self, batch, keep, Route::Composed)?.with_hook(change).run()
+    }
+
     pub(super) fn forward_by(&self, batch: Packed<'_>, keep: Keep, route: Route) -> Result<Output, ModelError> {
         Pass::new(self, batch, keep, route)?.run()
     }
@@ -267,25 +294,35 @@ impl Model {
     /// Multiply–accumulates of one forward pass over one sequence of this length: linear layers, attention and head.
     #[must_use]
     pub fn macs(&self, sequence_length: usize) -> u64 {
-        let (len, hidden) = (sequence_length as u64, self.spec.hidden_size as u64);
-        let embedding = self.spec.embedding_width() as u64;
-        let layers = self.spec.layers.iter().map(|layer| {
-            let width = (layer.heads * self.spec.head_dim) as u64;
-            let linear = 4 * hidden * width + 2 * hidden * layer.intermediate_size as u64;
-            let seen = layer.reach.map_or(len, |reach| len.min(2 * reach as u64 + 1));
-            len * linear + 2 * len * seen * width
-        });
-        let head = match &self.head {
-            Head::None => 0,
-            Head::SequenceClassification { labels } => {
-                let dense = matches!(self.spec.classifier, ClassifierHead::Dense { .. });
-                hidden * (labels.len() as u64 + if dense { hidden } else { 0 })
-            }
-            Head::MaskedLm => len * embedding * (hidden + self.spec.vocab_size as u64),
+        let len = sequence_length as u64;
+        let attention: u64 = self
+            .spec
+            .layers
+            .iter()
+            .map(|layer| {
+                let seen = layer.reach.map_or(len, |reach| len.min(2 * reach as u64 + 1));
+                2 * len * seen * (layer.heads * self.spec.head_dim) as u64
+            })
+            .sum();
+        // A weight of a linear layer is one multiplication a token, as often as its layer is run.
+        let times = |name: &str| {
+            let layer = name.strip_prefix("bert.encoder.layer.").and_then(|rest| rest.split_once('.'));
+            let Some(stored) = layer.and_then(|(number, _)| number.parse::<usize>().ok()) else {
+                // Classifiers see one token.
+                let is_of_one =
+                    name.starts_with("bert.pooler.") || self.head != Head::MaskedLm && !name.starts_with("bert.");
+                return if is_of_one { 1 } else { len };
+            };
+            len * (0..self.spec.n_layers()).filter(|&layer| self.spec.stored_layer(layer) == stored).count() as u64
         };
-        let pooler = if self.spec.pooler { hidden * hidden } else { 0 };
-        let projection = if self.spec.embedding_size.is_some() { len * embedding * hidden } else { 0 };
-        projection + layers.sum::<u64>() + head + pooler
+        let linear: u64 = parameters(&self.spec, &self.head)
+            .iter()
+            .filter(|parameter| parameter.shape.len() == 2 && !parameter.name.contains("_embeddings."))
+            .map(|parameter| times(&parameter.name) * parameter.shape.iter().product::<usize>() as u64)
+            .sum();
+        let decoder =
+            if self.head == Head::MaskedLm { len * (self.spec.vocab_size * self.spec.word_width()) as u64 } else { 0 };
+        attention + linear + decoder
     }
 
     /// Adds the parameters that are missing, fresh.

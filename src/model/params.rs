@@ -1,6 +1,6 @@
 //! The named parameters of a spec and a head: which there are, and of which shapes.
 
-use super::{ClassifierHead, EncoderSpec, Head, LayerShape};
+use super::{ClassifierHead, Embedding, EncoderSpec, Head, LayerShape};
 
 /// A parameter's name and shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,68 +25,140 @@ pub(super) const EMBEDDINGS: [&str; 3] =
 /// What brings embeddings of another width to that of the layers.
 pub(crate) const PROJECTION: &str = "bert.embeddings_project";
 
+/// What stands behind the last layer where norms stand before layers.
+pub(crate) const FINAL_NORM: &str = "bert.encoder.LayerNorm";
+
+/// The transform of the masked-LM head, which other heads may take.
+pub(crate) const TRANSFORM: &str = "cls.predictions.transform.dense";
+
+/// The norm behind it.
+pub(crate) const TRANSFORM_NORM: &str = "cls.predictions.transform.LayerNorm";
+
+/// The columns of a masked LM's decoder that word embeddings are too narrow to have, transposed: `[missing, vocab_size]`.
+pub(crate) const DECODER_REST: &str = "cls.predictions.dense";
+
 /// All parameters of a model, in the order of its computation. The decoder of a masked LM is tied to the word
 /// embeddings and not among them.
 pub fn parameters(spec: &EncoderSpec, head: &Head) -> Vec<Parameter> {
-    let mut list = List(Vec::new());
+    let mut list = List { parameters: Vec::new(), norms_have_bias: spec.biases.norms };
     let (hidden, embedding) = (spec.hidden_size, spec.embedding_width());
-    for (module, rows) in
-        EMBEDDINGS.iter().zip([spec.vocab_size, spec.max_positions + spec.positions.offset(), spec.type_vocab_size])
-    {
+    let rows = [spec.vocab_size, spec.positions.table_rows(spec.max_positions), spec.type_vocab_size];
+    for ((module, rows), width) in EMBEDDINGS.iter().zip(rows).zip([spec.word_width(), embedding, embedding]) {
         if rows > 0 {
-            list.add(format!("{module}.weight"), &[rows, embedding]);
+            list.add(format!("{module}.weight"), &[rows, width]);
         }
+    }
+    if let Embedding::Words { size, trigrams } = spec.embedding {
+        list.linear(PROJECTION, hidden, if trigrams { 3 * size } else { size }, true);
     }
     list.norm("bert.embeddings.LayerNorm", embedding);
-    if spec.embedding_size.is_some() {
-        list.linear(PROJECTION, hidden, embedding);
+    if let Embedding::Projected(size) = spec.embedding {
+        list.linear(PROJECTION, hidden, size, true);
     }
-    for (layer, &LayerShape { heads, intermediate_size: intermediate, .. }) in spec.layers.iter().enumerate() {
-        let prefix = format!("bert.encoder.layer.{layer}");
-        let width = heads * spec.head_dim;
-        for projection in spec.projections() {
-            list.linear(&format!("{prefix}.attention.self.{projection}"), width, hidden);
-        }
-        list.linear(&format!("{prefix}.attention.output.dense"), hidden, width);
-        list.norm(&format!("{prefix}.attention.output.LayerNorm"), hidden);
-        list.linear(&format!("{prefix}.intermediate.dense"), intermediate, hidden);
-        list.linear(&format!("{prefix}.output.dense"), hidden, intermediate);
-        list.norm(&format!("{prefix}.output.LayerNorm"), hidden);
+    for layer in 0..spec.n_stored_layers() {
+        list.layer(spec, layer);
+    }
+    if spec.pre_norm {
+        list.norm(FINAL_NORM, hidden);
     }
     if spec.pooler {
-        list.linear("bert.pooler.dense", hidden, hidden);
+        list.linear("bert.pooler.dense", hidden, hidden, true);
     }
     match head {
         Head::None => {}
         Head::SequenceClassification { labels } => {
-            if let ClassifierHead::Dense { .. } = spec.classifier {
-                list.linear("classifier.dense", hidden, hidden);
+            match spec.classifier {
+                ClassifierHead::Dense { .. } => list.linear("classifier.dense", hidden, hidden, true),
+                ClassifierHead::Transform { .. } => list.transform(spec),
+                ClassifierHead::Pooler | ClassifierHead::First => {}
             }
-            list.linear("classifier", labels.len(), hidden);
+            list.linear("classifier", labels.len(), hidden, true);
         }
         Head::MaskedLm => {
-            list.linear("cls.predictions.transform.dense", embedding, hidden);
-            list.norm("cls.predictions.transform.LayerNorm", embedding);
-            list.add("cls.predictions.bias".to_owned(), &[spec.vocab_size]);
+            list.transform(spec);
+            let missing = spec.transform_width() - spec.word_width();
+            if missing > 0 {
+                list.add(format!("{DECODER_REST}.weight"), &[missing, spec.vocab_size]);
+            }
+            if spec.biases.decoder {
+                list.add("cls.predictions.bias".to_owned(), &[spec.vocab_size]);
+            }
         }
     }
-    list.0
+    list.parameters
 }
 
-struct List(Vec<Parameter>);
+struct List {
+    parameters: Vec<Parameter>,
+    norms_have_bias: bool,
+}
 
 impl List {
-    fn add(&mut self, name: String, shape: &[usize]) {
-        self.0.push(Parameter { name, shape: shape.to_vec() });
+    fn layer(&mut self, spec: &EncoderSpec, layer: usize) {
+        let prefix = format!("bert.encoder.layer.{layer}");
+        let LayerShape { heads, intermediate_size: intermediate, .. } = spec.layers[spec.first_layer_of(layer)];
+        let (hidden, inner, width) = (spec.hidden_size, spec.inner_size(), heads * spec.head_dim);
+        let narrow = |list: &mut Self, name: &str| {
+            list.linear(&format!("{prefix}.bottleneck.{name}.dense"), inner, hidden, true);
+            list.norm(&format!("{prefix}.bottleneck.{name}.LayerNorm"), inner);
+        };
+        if let Some(bottleneck) = spec.bottleneck {
+            narrow(self, "input");
+            if bottleneck.shares_keys {
+                narrow(self, "attention");
+            }
+        }
+        // Nothing comes before the first layer but a norm.
+        if spec.pre_norm && layer > 0 {
+            self.norm(&format!("{prefix}.attention.LayerNorm"), hidden);
+        }
+        for projection in spec.projections() {
+            let is_of_hidden = *projection == "value" && spec.bottleneck.is_some_and(|it| it.shares_keys);
+            let inputs = if is_of_hidden { hidden } else { inner };
+            self.linear(&format!("{prefix}.attention.self.{projection}"), width, inputs, spec.biases.attention);
+        }
+        self.linear(&format!("{prefix}.attention.output.dense"), inner, width, spec.biases.attention);
+        if spec.pre_norm {
+            self.norm(&format!("{prefix}.intermediate.LayerNorm"), inner);
+        } else {
+            self.norm(&format!("{prefix}.attention.output.LayerNorm"), inner);
+        }
+        for net in spec.feed_forward_modules() {
+            self.linear(&format!("{prefix}{net}.intermediate.dense"), intermediate, inner, spec.biases.feed_forward);
+            if spec.gated {
+                self.linear(&format!("{prefix}{net}.intermediate.gate"), intermediate, inner, spec.biases.feed_forward);
+            }
+            self.linear(&format!("{prefix}{net}.output.dense"), inner, intermediate, spec.biases.feed_forward);
+            if !spec.pre_norm {
+                self.norm(&format!("{prefix}{net}.output.LayerNorm"), inner);
+            }
+        }
+        if spec.bottleneck.is_some() {
+            self.linear(&format!("{prefix}.output.bottleneck.dense"), hidden, inner, true);
+            self.norm(&format!("{prefix}.output.bottleneck.LayerNorm"), hidden);
+        }
     }
 
-    fn linear(&mut self, module: &str, outputs: usize, inputs: usize) {
+    fn transform(&mut self, spec: &EncoderSpec) {
+        self.linear(TRANSFORM, spec.transform_width(), spec.hidden_size, spec.biases.transform);
+        self.norm(TRANSFORM_NORM, spec.transform_width());
+    }
+
+    fn add(&mut self, name: String, shape: &[usize]) {
+        self.parameters.push(Parameter { name, shape: shape.to_vec() });
+    }
+
+    fn linear(&mut self, module: &str, outputs: usize, inputs: usize, has_bias: bool) {
         self.add(format!("{module}.weight"), &[outputs, inputs]);
-        self.add(format!("{module}.bias"), &[outputs]);
+        if has_bias {
+            self.add(format!("{module}.bias"), &[outputs]);
+        }
     }
 
     fn norm(&mut self, module: &str, width: usize) {
         self.add(format!("{module}.weight"), &[width]);
-        self.add(format!("{module}.bias"), &[width]);
+        if self.norms_have_bias {
+            self.add(format!("{module}.bias"), &[width]);
+        }
     }
 }

@@ -15,13 +15,15 @@ use candle_core::{Device, Tensor};
 use super::{EncoderSpec, Head, Int8Weight, Keep, LayerShape, Model, Packed, Quantized, ops::Route, parameters};
 
 /// Models with their results: BERT's in `models`, those of other families in `families`.
-const MODELS: [&str; 18] = [
+const MODELS: [&str; 27] = [
     "tiny-classifier",
     "tiny-gelu-new",
     "tiny-masked-lm",
     "tiny-old-names",
     "tiny-pruned",
     "tiny-encoder",
+    "albert-classifier",
+    "albert-masked-lm",
     "distilbert-classifier",
     "distilbert-masked-lm",
     "electra-classifier",
@@ -30,6 +32,13 @@ const MODELS: [&str; 18] = [
     "longformer-classifier",
     "longformer-encoder",
     "longformer-masked-lm",
+    "mobilebert-classifier",
+    "mobilebert-layer-norm",
+    "mobilebert-masked-lm",
+    "mobilebert-no-bottleneck",
+    "modernbert-classifier-cls",
+    "modernbert-classifier-mean",
+    "modernbert-masked-lm",
     "roberta-classifier",
     "roberta-encoder",
     "roberta-masked-lm",

@@ -14,6 +14,10 @@ pub(super) struct Arena {
     pub(super) next: Vec<f32>,
     /// What attention gives, `[rows, heads · head_dim]`.
     pub(super) context: Vec<f32>,
+    /// Rows as a part of a layer sees them, where that is not as they are.
+    pub(super) narrow: Vec<f32>,
+    /// The gates of feed-forward nets, `[rows, intermediate_size]`; the turns of a position.
+    pub(super) gate: Vec<f32>,
     /// Between the layers of a feed-forward net, `[rows, intermediate_size]`; what a head needs in between.
     pub(super) wide: Vec<f32>,
     /// Rows as a linear layer's int8 kernel reads them.
@@ -42,7 +46,8 @@ impl Arena {
 
 impl Arena {
     pub(super) fn room(&mut self) -> Room<'_> {
-        Room { wide: &mut self.wide, quantized: &mut self.quantized }
+        let Self { narrow, wide, gate, quantized, .. } = self;
+        Room { narrow, wide, gate, quantized }
     }
 }
 

@@ -3,14 +3,12 @@
 use super::{
     Chunk, Engine,
     arena::{Arena, grow},
+    norm::Norm,
     weights::Weights,
 };
 use crate::{
-    kernels::{
-        linear::{After, Linear},
-        norm,
-    },
-    model::{Activation, ClassifierHead, EncoderSpec, Head, ModelError},
+    kernels::linear::{After, Linear, Quantized},
+    model::{Activation, ClassifierHead, DECODER_REST, EncoderSpec, Head, ModelError, TRANSFORM, TRANSFORM_NORM},
 };
 
 /// A head, packed.
@@ -20,78 +18,159 @@ pub(super) enum Answer {
     PredictTokens(Box<TokenHead>),
 }
 
-/// `W f(W₀ h₀ + b₀) + b`, `h₀` the hidden state of each sequence's first token; before it the encoder's pooler, or a layer of
-/// the head's own.
+/// `W f(W₀ h₀ + b₀) + b`, `h₀` the hidden state of each sequence's first token, or the mean of all; before it the encoder's
+/// pooler, a layer of the head's own, or nothing.
 pub(super) struct Classifier {
+    before: Before,
+    of_mean: bool,
+    output: Linear,
+}
+
+enum Before {
+    Nothing,
+    Dense(Linear, After),
+    Transform(Transform),
+}
+
+/// `LayerNorm(f(W h + b))`.
+struct Transform {
     dense: Linear,
     after: After,
-    output: Linear,
+    norm: Norm,
 }
 
 /// `E LayerNorm(f(W h + b)) + c`, `E` the word embeddings (Devlin et al., 2019), or a decoder of its own where the
 /// checkpoint has one.
 pub(super) struct TokenHead {
-    transform: Linear,
-    after: After,
-    norm: (Vec<f32>, Vec<f32>),
-    eps: f32,
+    transform: Transform,
     decoder: Linear,
+}
+
+impl Transform {
+    fn new(spec: &EncoderSpec, weights: &mut Weights) -> Result<Self, ModelError> {
+        Ok(Self {
+            dense: weights.linear(TRANSFORM)?,
+            after: After { activation: Some(spec.masked_lm_activation.function()), add: false },
+            norm: Norm::new(spec, TRANSFORM_NORM, weights)?,
+        })
+    }
+
+    fn forward(&self, x: &[f32], quantized: &mut Quantized, out: &mut [f32]) {
+        self.dense.forward(x, quantized, self.after, out);
+        self.norm.in_place(out);
+    }
+}
+
+impl Classifier {
+    fn new(spec: &EncoderSpec, weights: &mut Weights) -> Result<Self, ModelError> {
+        let dense = |module: &str, activation: Activation, weights: &mut Weights| {
+            let after = After { activation: Some(activation.function()), add: false };
+            Ok::<_, ModelError>(Before::Dense(weights.linear(module)?, after))
+        };
+        let before = match spec.classifier {
+            ClassifierHead::Pooler => dense("bert.pooler.dense", Activation::Tanh, weights)?,
+            ClassifierHead::Dense { activation, .. } => dense("classifier.dense", activation, weights)?,
+            ClassifierHead::Transform { .. } => Before::Transform(Transform::new(spec, weights)?),
+            ClassifierHead::First => Before::Nothing,
+        };
+        let of_mean = spec.classifier == (ClassifierHead::Transform { of_mean: true });
+        Ok(Self { before, of_mean, output: weights.linear("classifier")? })
+    }
+
+    /// The logits of rows of pooled hidden states.
+    fn forward(&self, pooled: &[f32], wide: &mut Vec<f32>, quantized: &mut Quantized, out: &mut [f32]) {
+        grow(wide, pooled.len());
+        let wide = &mut wide[..pooled.len()];
+        match &self.before {
+            Before::Nothing => return self.output.forward(pooled, quantized, After::default(), out),
+            Before::Dense(dense, after) => dense.forward(pooled, quantized, *after, wide),
+            Before::Transform(transform) => transform.forward(pooled, quantized, wide),
+        }
+        self.output.forward(wide, quantized, After::default(), out);
+    }
 }
 
 impl Answer {
     pub(super) fn new(spec: &EncoderSpec, head: &Head, weights: &mut Weights) -> Result<Self, ModelError> {
         match head {
             Head::None => Ok(Self::None),
-            Head::SequenceClassification { .. } => {
-                let (dense, activation) = match spec.classifier {
-                    ClassifierHead::Pooler => ("bert.pooler.dense", Activation::Tanh),
-                    ClassifierHead::Dense { activation, .. } => ("classifier.dense", activation),
-                };
-                Ok(Self::Classify(Box::new(Classifier {
-                    dense: weights.linear(dense)?,
-                    after: After { activation: Some(activation.function()), add: false },
-                    output: weights.linear("classifier")?,
-                })))
-            }
+            Head::SequenceClassification { .. } => Ok(Self::Classify(Box::new(Classifier::new(spec, weights)?))),
             Head::MaskedLm => {
-                let own = "cls.predictions.decoder";
-                let decoder = if weights.has(&format!("{own}.weight")) {
-                    weights.peek(own)?
-                } else {
-                    weights.peek("bert.embeddings.word_embeddings")?
-                };
-                Ok(Self::PredictTokens(Box::new(TokenHead {
-                    transform: weights.linear("cls.predictions.transform.dense")?,
-                    after: After { activation: Some(spec.masked_lm_activation.function()), add: false },
-                    norm: weights.norm("cls.predictions.transform.LayerNorm")?,
-                    eps: spec.layer_norm_eps as f32,
-                    decoder: Linear::from_f32(&decoder, &weights.take("cls.predictions.bias")?),
-                })))
+                let transform = Transform::new(spec, weights)?;
+                let bias = weights.bias("cls.predictions", spec.vocab_size)?;
+                let decoder = Linear::from_f32(&decoder(spec, weights)?, &bias);
+                Ok(Self::PredictTokens(Box::new(TokenHead { transform, decoder })))
             }
         }
     }
 
-    /// The logits of a chunk whose last hidden state is in `arena.x`: of first tokens for a classifier, of all else.
+    /// Whether it needs the hidden states of all tokens.
+    pub(super) fn needs_all_tokens(&self) -> bool {
+        match self {
+            Self::Classify(head) => head.of_mean,
+            Self::None | Self::PredictTokens(_) => true,
+        }
+    }
+
+    /// The logits of a chunk whose last hidden state is in `arena.x`: of first tokens for a classifier that needs no other, of
+    /// all else.
     pub(super) fn run(&self, engine: &Engine, chunk: Chunk<'_>, arena: &mut Arena, out: &mut [f32]) {
         let hidden = engine.spec.hidden_size;
+        let Arena { x, wide, narrow, quantized, .. } = arena;
         match self {
             Self::None => {}
+            Self::Classify(head) if head.of_mean => {
+                means(chunk, x, hidden, narrow);
+                head.forward(narrow, wide, quantized, out);
+            }
             Self::Classify(head) => {
                 let rows = chunk.offsets.len() - 1;
-                grow(&mut arena.wide, rows * hidden);
-                let pooled = &mut arena.wide[..rows * hidden];
-                head.dense.forward(&arena.x[..rows * hidden], &mut arena.quantized, head.after, pooled);
-                head.output.forward(pooled, &mut arena.quantized, After::default(), out);
+                head.forward(&x[..rows * hidden], wide, quantized, out);
             }
             Self::PredictTokens(head) => {
                 let tokens = chunk.input_ids.len();
-                let width = head.transform.outputs();
-                grow(&mut arena.wide, tokens * width);
-                let transformed = &mut arena.wide[..tokens * width];
-                head.transform.forward(&arena.x[..tokens * hidden], &mut arena.quantized, head.after, transformed);
-                norm::in_place(transformed, &head.norm.0, &head.norm.1, head.eps);
-                head.decoder.forward(transformed, &mut arena.quantized, After::default(), out);
+                let width = head.transform.norm.width();
+                grow(wide, tokens * width);
+                let transformed = &mut wide[..tokens * width];
+                head.transform.forward(&x[..tokens * hidden], quantized, transformed);
+                head.decoder.forward(transformed, quantized, After::default(), out);
             }
         }
     }
+}
+
+/// The mean of each sequence's hidden states, `[rows, hidden]`.
+fn means(chunk: Chunk<'_>, x: &[f32], hidden: usize, out: &mut Vec<f32>) {
+    out.clear();
+    for ends in chunk.offsets.windows(2) {
+        let start = out.len();
+        out.resize(start + hidden, 0.0);
+        let mean = &mut out[start..];
+        for x in x[ends[0] * hidden..ends[1] * hidden].chunks_exact(hidden) {
+            mean.iter_mut().zip(x).for_each(|(sum, x)| *sum += x);
+        }
+        let n = (ends[1] - ends[0]) as f32;
+        mean.iter_mut().for_each(|sum| *sum /= n);
+    }
+}
+
+/// The decoder of a masked LM, `[vocab_size, width]`: its own, or the word embeddings, with further columns where those are
+/// too narrow.
+fn decoder(spec: &EncoderSpec, weights: &mut Weights) -> Result<Vec<f32>, ModelError> {
+    let own = "cls.predictions.decoder";
+    if weights.has(&format!("{own}.weight")) {
+        return weights.peek(own);
+    }
+    let words = weights.peek("bert.embeddings.word_embeddings")?;
+    let missing = spec.transform_width() - spec.word_width();
+    if missing == 0 {
+        return Ok(words);
+    }
+    let (rest, vocab_size) = (weights.peek(DECODER_REST)?, spec.vocab_size);
+    let mut decoder = Vec::with_capacity(vocab_size * spec.transform_width());
+    for (token, word) in words.chunks_exact(spec.word_width()).enumerate() {
+        decoder.extend_from_slice(word);
+        decoder.extend((0..missing).map(|column| rest[column * vocab_size + token]));
+    }
+    Ok(decoder)
 }

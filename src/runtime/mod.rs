@@ -6,9 +6,9 @@
 mod arena;
 mod embeddings;
 mod executor;
-mod global;
 mod head;
 mod layer;
+mod norm;
 mod weights;
 
 #[cfg(test)]
@@ -16,12 +16,15 @@ mod tests;
 
 pub use executor::Executor;
 
-use std::{ops::Range, sync::Mutex};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex},
+};
 
 use rayon::prelude::*;
 
-use self::{arena::Arena, embeddings::Embeddings, head::Answer, layer::Layer, weights::Weights};
-use crate::model::{self, EncoderSpec, Head, Model, ModelError, Packed};
+use self::{arena::Arena, embeddings::Embeddings, head::Answer, layer::Layer, norm::Norm, weights::Weights};
+use crate::model::{self, EncoderSpec, FINAL_NORM, Head, Model, ModelError, Packed};
 
 /// Tokens that go through a layer together: enough for the weights to be read once for many rows, few enough for the rows
 /// to stay in the second cache.
@@ -38,7 +41,10 @@ pub struct Engine {
     head: Head,
     labels: usize,
     embeddings: Embeddings,
-    layers: Vec<Layer>,
+    /// Some may be the same.
+    layers: Vec<Arc<Layer>>,
+    /// Behind the last layer, where norms stand before layers.
+    final_norm: Option<Norm>,
     answer: Answer,
     /// Memory that no pass is using just now.
     arenas: Mutex<Vec<Arena>>,
@@ -77,11 +83,18 @@ impl Engine {
         let has_globals = !model.globals(&[0, 1]).is_empty();
         let mut weights = Weights::new(model);
         let answer = Answer::new(&spec, &head, &mut weights)?;
-        let layers = (0..spec.n_layers())
-            .map(|index| Layer::new(&spec, index, has_globals, &mut weights))
-            .collect::<Result<_, _>>()?;
+        let mut layers: Vec<Arc<Layer>> = Vec::with_capacity(spec.n_layers());
+        for index in 0..spec.n_layers() {
+            let stored = spec.stored_layer(index);
+            let same = (0..index).find(|&before| spec.stored_layer(before) == stored);
+            layers.push(match same {
+                Some(before) => Arc::clone(&layers[before]),
+                None => Arc::new(Layer::new(&spec, index, has_globals, &mut weights)?),
+            });
+        }
+        let final_norm = spec.pre_norm.then(|| Norm::new(&spec, FINAL_NORM, &mut weights)).transpose()?;
         let embeddings = Embeddings::new(&spec, &mut weights)?;
-        Ok(Self { spec, head, labels, embeddings, layers, answer, arenas: Mutex::default() })
+        Ok(Self { spec, head, labels, embeddings, layers, final_norm, answer, arenas: Mutex::default() })
     }
 
     /// The logits: `[rows, labels]` of a classifier, `[tokens, vocab_size]` of a masked LM, none without a head.
@@ -104,7 +117,7 @@ impl Engine {
             at(rows.start)..at(rows.end)
         };
         self.each_chunk(batch, &mut out, place, |chunk, threads, arena, out| {
-            self.through(chunk, threads, is_by_row, arena);
+            self.through(chunk, threads, !self.answer.needs_all_tokens(), arena);
             self.answer.run(self, chunk, arena, out);
         });
         Ok(Some(out))
@@ -191,10 +204,13 @@ impl Engine {
             (&mut x, hidden),
             (&mut qkv, self.qkv_width(0)),
             |arena, rows, x, qkv| {
-                self.embeddings.run(chunk, rows, arena.room(), x);
+                self.embeddings.run(chunk, rows.clone(), arena.room(), x);
                 if let Some(layer) = self.layers.first() {
-                    for (x, qkv) in blocks(x, hidden, qkv, layer.qkv_width()) {
-                        layer.project(x, arena.room(), qkv);
+                    let mut start = rows.start;
+                    for (x, qkv) in blocks(x, hidden, qkv, layer.attention.qkv_width()) {
+                        let end = start + x.len() / hidden;
+                        layer.project(chunk, start..end, x, arena.room(), qkv);
+                        start = end;
                     }
                 }
             },
@@ -203,8 +219,8 @@ impl Engine {
         for (index, layer) in self.layers.iter().enumerate().take(all) {
             let width = self.qkv_width(index + 1);
             for_parts(arena, tokens, rows_of_part, (&mut x, hidden), (&mut next, width), |arena, rows, x, next| {
-                layer.attend(chunk, &qkv, rows, x, arena);
-                self.finish(index, index + 1 == all, x, next, arena);
+                layer.attention.attend(chunk, &qkv, rows.clone(), x, arena);
+                self.finish(index, index + 1 == all, chunk, rows, x, next, arena);
             });
             std::mem::swap(&mut qkv, &mut next);
         }
@@ -214,36 +230,57 @@ impl Engine {
             }
             if let Some(layer) = self.layers.last() {
                 let rows = chunk.offsets.len() - 1;
-                layer.attend_firsts(chunk, &qkv, &x, arena);
+                layer.attention.attend_firsts(chunk, &qkv, &x, arena);
                 let context = std::mem::take(&mut arena.context);
-                layer.finish(&mut x[..rows * hidden], &context[..rows * layer.width()], arena.room());
+                layer.finish(&mut x[..rows * hidden], &context[..rows * layer.attention.width()], arena.room());
                 arena.context = context;
             }
+        }
+        if let Some(norm) = &self.final_norm {
+            let rows = if firsts_only { chunk.offsets.len() - 1 } else { tokens };
+            norm.in_place(&mut x[..rows * hidden]);
         }
         (arena.x, arena.qkv, arena.next) = (x, qkv, next);
     }
 
     /// What follows attention in a layer, whose result is in `arena.context`, and what the next layer needs of these rows:
     /// before one that is asked for first tokens only, that may be less.
-    fn finish(&self, index: usize, is_before_firsts: bool, x: &mut [f32], next: &mut [f32], arena: &mut Arena) {
+    #[expect(clippy::too_many_arguments, reason = "a layer, its rows, and where they go")]
+    fn finish(
+        &self,
+        index: usize,
+        is_before_firsts: bool,
+        chunk: Chunk<'_>,
+        rows: Range<usize>,
+        x: &mut [f32],
+        next: &mut [f32],
+        arena: &mut Arena,
+    ) {
         let (layer, following) = (&self.layers[index], self.layers.get(index + 1));
         let hidden = self.spec.hidden_size;
         let context = std::mem::take(&mut arena.context);
-        let rows = blocks(x, hidden, next, self.qkv_width(index + 1)).zip(context.chunks(BLOCK * layer.width()));
-        for ((x, next), context) in rows {
-            layer.finish(x, &context[..x.len() / hidden * layer.width()], arena.room());
+        let width = layer.attention.width();
+        let mut start = rows.start;
+        for ((x, next), context) in
+            blocks(x, hidden, next, self.qkv_width(index + 1)).zip(context.chunks(BLOCK * width))
+        {
+            let end = start + x.len() / hidden;
+            layer.finish(x, &context[..(end - start) * width], arena.room());
             match following {
-                Some(layer) if is_before_firsts && layer.firsts_need_hidden_states_alone() => layer.pass(x, next),
-                Some(layer) => layer.project(x, arena.room(), next),
+                Some(layer) if is_before_firsts && layer.attention.firsts_need_hidden_states_alone() => {
+                    layer.attention.pass(x, next);
+                }
+                Some(layer) => layer.project(chunk, start..end, x, arena.room(), next),
                 None => {}
             }
+            start = end;
         }
         arena.context = context;
     }
 
     /// Numbers a token has between projection and attention of a layer; none after the last.
     fn qkv_width(&self, index: usize) -> usize {
-        self.layers.get(index).map_or(0, Layer::qkv_width)
+        self.layers.get(index).map_or(0, |layer| layer.attention.qkv_width())
     }
 }
 

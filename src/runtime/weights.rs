@@ -14,13 +14,21 @@ pub(super) struct Weights {
 
 /// A weight, `[outputs, inputs]`, as it is stored.
 pub(super) enum Stored {
-    F32(Vec<f32>),
+    F32 { values: Vec<f32>, rows: usize },
     Int8(Box<Int8Weight>),
 }
 
 impl Stored {
     pub(super) fn as_f32(&self) -> Option<&[f32]> {
-        if let Self::F32(values) = self { Some(values) } else { None }
+        if let Self::F32 { values, .. } = self { Some(values) } else { None }
+    }
+
+    /// Its rows: the outputs of a linear layer.
+    pub(super) fn rows(&self) -> usize {
+        match self {
+            Self::F32 { rows, .. } => *rows,
+            Self::Int8(weight) => weight.shape()[0],
+        }
     }
 
     pub(super) fn as_int8(&self) -> Option<&Int8Weight> {
@@ -43,19 +51,24 @@ impl Weights {
     pub(super) fn take_weight(&mut self, module: &str) -> Result<Stored, ModelError> {
         match self.model.int8.remove(module) {
             Some(weight) => Ok(Stored::Int8(Box::new(weight))),
-            None => Ok(Stored::F32(self.take(&format!("{module}.weight"))?)),
+            None => {
+                let name = format!("{module}.weight");
+                let rows = self.model.params.get(&name).ok_or_else(|| missing(&name))?.dim(0)?;
+                Ok(Stored::F32 { values: self.take(&name)?, rows })
+            }
         }
+    }
+
+    /// The bias of a module, which is then gone; zeros where its family has none.
+    pub(super) fn bias(&mut self, module: &str, width: usize) -> Result<Vec<f32>, ModelError> {
+        let bias = self.model.params.remove(&format!("{module}.bias"));
+        bias.map_or_else(|| Ok(vec![0.0; width]), |bias| values(&bias))
     }
 
     /// A linear layer.
     pub(super) fn linear(&mut self, module: &str) -> Result<Linear, ModelError> {
-        let bias = self.take(&format!("{module}.bias"))?;
-        Ok(pack(&self.take_weight(module)?, &bias))
-    }
-
-    /// A norm's scale and shift.
-    pub(super) fn norm(&mut self, module: &str) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
-        Ok((self.take(&format!("{module}.weight"))?, self.take(&format!("{module}.bias"))?))
+        let weight = self.take_weight(module)?;
+        Ok(pack(&weight, &self.bias(module, weight.rows())?))
     }
 
     /// Whether the weight of a module is int8.
@@ -81,7 +94,7 @@ impl Weights {
 /// Packs a weight with its bias.
 pub(super) fn pack(weight: &Stored, bias: &[f32]) -> Linear {
     match weight {
-        Stored::F32(values) => Linear::from_f32(values, bias),
+        Stored::F32 { values, .. } => Linear::from_f32(values, bias),
         Stored::Int8(weight) => Linear::from_int8(weight.values(), weight.scales(), bias),
     }
 }

@@ -166,6 +166,9 @@ impl Stage for Prune {
         if model.quantized != Quantized::No {
             return Err(StageError::msg(format!("`{}` is quantised; prune first, then quantise", artifact.name)));
         }
+        if params.heads > 0.0 {
+            surgery::check_heads_can_go(&model)?;
+        }
         let before = (model.n_parameters(), model.spec.clone());
         if structured && let Some(data) = &data {
             let importance = importance(ctx, params, &artifact, &mut model, &Dataset::open(&data.dir)?)?;
@@ -339,8 +342,9 @@ fn report(
     }
     ctx.metric("parameters_removed", (parameters - left) as f64, Unit::Count, Better::Higher);
     ctx.record.fact("sparsity counts", "weights of the encoder's linear layers that are exactly zero");
-    for layer in 0..spec.n_layers() {
-        let prefix = format!(".layer.{layer}.");
+    for stored in 0..spec.n_stored_layers() {
+        let layer = spec.first_layer_of(stored);
+        let prefix = format!(".layer.{stored}.");
         let of_layer: Vec<String> =
             modules::encoder_modules(model).into_iter().filter(|module| module.contains(&prefix)).collect();
         let zeros = surgery::sparsity_of(model, &of_layer)?;
@@ -352,7 +356,7 @@ fn report(
             units::thousands(spec.layers[layer].intermediate_size as u64),
             Unit::Share.show(zeros),
         );
-        ctx.record.fact(format!("layer {layer}"), text);
+        ctx.record.fact(format!("layer {stored}"), text);
     }
     Ok(())
 }

@@ -35,21 +35,23 @@ pub struct StudentShape {
 /// When the heads do not divide the width, or a tensor cannot be made.
 pub fn fresh_student(teacher: &Model, shape: &StudentShape, seed: u64) -> Result<Model, CompressError> {
     let StudentShape { n_layers, hidden_size, heads, intermediate_size } = *shape;
+    let width = teacher.spec.bottleneck.map_or(hidden_size, |bottleneck| bottleneck.size);
     let (heads, head_dim) = match heads {
-        Some(heads) => (heads, hidden_size / heads.max(1)),
-        None => (hidden_size / teacher.spec.head_dim.max(1), teacher.spec.head_dim),
+        Some(heads) => (heads, width / heads.max(1)),
+        None => (width / teacher.spec.head_dim.max(1), teacher.spec.head_dim),
     };
-    if n_layers == 0 || heads == 0 || heads * head_dim != hidden_size {
+    if n_layers == 0 || heads == 0 || heads * head_dim != width {
         return Err(CompressError::Unfit(format!(
-            "{n_layers} layers of width {hidden_size} with {heads} heads are not an encoder; the heads must \
+            "{n_layers} layers of width {width} with {heads} heads are not an encoder; the heads must \
              divide the width"
         )));
     }
-    let layer = LayerShape {
-        heads,
-        intermediate_size: intermediate_size.unwrap_or(4 * hidden_size),
-        reach: teacher.spec.layers.first().and_then(|layer| layer.reach),
-    };
-    let spec = EncoderSpec { hidden_size, head_dim, layers: vec![layer; n_layers], ..teacher.spec.clone() };
-    Ok(teacher.init_alike(spec, teacher.head.clone(), seed)?)
+    let intermediate_size = intermediate_size.unwrap_or(4 * width);
+    let windows = teacher.spec.layers.iter().map(|layer| layer.reach).cycle();
+    let layers = windows.take(n_layers).map(|reach| LayerShape { heads, intermediate_size, reach }).collect();
+    let layer_groups = teacher.spec.layer_groups.map(|groups| groups.min(n_layers));
+    let spec = EncoderSpec { hidden_size, head_dim, layers, layer_groups, ..teacher.spec.clone() };
+    let student = teacher.init_alike(spec, teacher.head.clone(), seed)?;
+    student.check_config()?;
+    Ok(student)
 }

@@ -7,15 +7,15 @@ use candle_core::{Tensor, Var};
 use crate::{
     compress::CompressError,
     data::{Batch, Encoding},
-    model::{Head, Keep, Model, Packed},
+    model::{EncoderSpec, Head, Keep, Model, Packed},
 };
 
-/// The importance of every unit: `[layer][unit]`, means over the rows.
+/// The importance of every unit: `[layer or net][unit]`, means over the rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Importance {
-    /// Of attention heads.
+    /// Of attention heads, by layers with weights of their own.
     pub heads: Vec<Vec<f64>>,
-    /// Of feed-forward neurons.
+    /// Of feed-forward neurons, by nets with weights of their own.
     pub neurons: Vec<Vec<f64>>,
     /// The rows that it was measured on.
     pub rows: usize,
@@ -46,17 +46,20 @@ pub fn measure(
         ));
     }
     let spec = model.spec.clone();
+    let layers: Vec<usize> = (0..spec.n_stored_layers()).map(|stored| spec.first_layer_of(stored)).collect();
+    let nets = spec.nets();
     let mut importance = Importance {
-        heads: spec.layers.iter().map(|layer| vec![0.0; layer.heads]).collect(),
-        neurons: spec.layers.iter().map(|layer| vec![0.0; layer.intermediate_size]).collect(),
+        heads: layers.iter().map(|&layer| vec![0.0; spec.layers[layer].heads]).collect(),
+        neurons: nets.iter().map(|&(layer, _)| vec![0.0; spec.layers[layer].intermediate_size]).collect(),
         rows: encodings.len(),
     };
-    let names: Vec<[String; 2]> = (0..spec.n_layers()).map(|layer| [attention(layer), feed_forward(layer)]).collect();
+    let attentions: Vec<String> = layers.iter().map(|&layer| attention(&spec, layer)).collect();
+    let feed_forwards: Vec<String> = nets.iter().map(|(_, prefix)| format!("{prefix}.output.dense.weight")).collect();
     // Only these matrices become variables: the graph, and with it the backward pass, holds nothing else. In particular
     // no gradient of the word embeddings, which alone would be half of a small model.
-    let before: BTreeMap<String, Tensor> = names
+    let before: BTreeMap<String, Tensor> = attentions
         .iter()
-        .flatten()
+        .chain(&feed_forwards)
         .map(|name| {
             let weight = model.params.get(name).ok_or_else(|| {
                 CompressError::Unfit(format!("`{name}` is not an f32 weight of the model; prune before quantising"))
@@ -76,19 +79,16 @@ pub fn measure(
                 return Err(CompressError::Train(crate::train::TrainError::Stopped));
             }
             let gradients = loss(model, &Batch::pack(encodings, &[row]), *label)?.backward()?;
-            for (layer, [attention, feed_forward]) in names.iter().enumerate() {
-                for (name, width, sums) in [
-                    (attention, spec.head_dim, &mut importance.heads[layer]),
-                    (feed_forward, 1, &mut importance.neurons[layer]),
-                ] {
-                    let variable = &variables[name.as_str()];
-                    let gradient = gradients.get(variable).ok_or_else(|| {
-                        CompressError::Unfit(format!("`{name}` has no gradient: it does not reach the loss"))
-                    })?;
-                    let by_column = (variable.as_tensor() * gradient)?.detach().sum(0)?.to_vec1::<f32>()?;
-                    for (sum, columns) in sums.iter_mut().zip(by_column.chunks(width)) {
-                        *sum += columns.iter().map(|x| f64::from(*x)).sum::<f64>().abs();
-                    }
+            let heads = attentions.iter().zip(&mut importance.heads).map(|(name, sums)| (name, sums, spec.head_dim));
+            let neurons = feed_forwards.iter().zip(&mut importance.neurons).map(|(name, sums)| (name, sums, 1));
+            for (name, sums, width) in heads.chain(neurons) {
+                let variable = &variables[name.as_str()];
+                let gradient = gradients.get(variable).ok_or_else(|| {
+                    CompressError::Unfit(format!("`{name}` has no gradient: it does not reach the loss"))
+                })?;
+                let by_column = (variable.as_tensor() * gradient)?.detach().sum(0)?.to_vec1::<f32>()?;
+                for (sum, columns) in sums.iter_mut().zip(by_column.chunks(width)) {
+                    *sum += columns.iter().map(|x| f64::from(*x)).sum::<f64>().abs();
                 }
             }
         }
@@ -113,10 +113,6 @@ fn loss(model: &Model, batch: &Batch, label: u32) -> Result<Tensor, CompressErro
     Ok(crate::train::loss::cross_entropy(&logits, &[label], 0.0)?)
 }
 
-pub(super) fn attention(layer: usize) -> String {
-    format!("bert.encoder.layer.{layer}.attention.output.dense.weight")
-}
-
-pub(super) fn feed_forward(layer: usize) -> String {
-    format!("bert.encoder.layer.{layer}.output.dense.weight")
+fn attention(spec: &EncoderSpec, layer: usize) -> String {
+    format!("{}.attention.output.dense.weight", spec.prefix(layer))
 }

@@ -3,7 +3,7 @@
 use super::Importance;
 use crate::compress::CompressError;
 
-/// Which neurons of each layer stay, ascending: `[layer][kept]`.
+/// Which neurons of each feed-forward net stay, ascending: `[net][kept]`.
 pub type NeuronChoice = Vec<Vec<usize>>;
 
 /// Chooses the neurons that stay when a share of each layer's goes.

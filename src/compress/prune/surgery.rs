@@ -17,8 +17,9 @@ use crate::{
 /// opens such a model as it is; `transformers` 5 dropped that key and cannot.
 ///
 /// # Errors
-/// When a head does not exist, a layer would keep none, or the model is not f32.
+/// When a head does not exist, a layer would keep none, the model is not f32, or its family cannot say which heads are gone.
 pub fn keep_heads(model: &mut Model, kept: &HeadChoice) -> Result<(), CompressError> {
+    check_heads_can_go(model)?;
     for (layer, kept) in kept.iter().enumerate() {
         let (n_heads, head_dim) = (model.spec.layers[layer].heads, model.spec.head_dim);
         check(kept, n_heads, &format!("layer {layer}: heads"))?;
@@ -30,7 +31,7 @@ pub fn keep_heads(model: &mut Model, kept: &HeadChoice) -> Result<(), CompressEr
         let prefix = format!("bert.encoder.layer.{layer}.attention");
         for projection in model.spec.projections() {
             select(model, &format!("{prefix}.self.{projection}.weight"), 0, &rows)?;
-            select(model, &format!("{prefix}.self.{projection}.bias"), 0, &rows)?;
+            select_bias(model, &format!("{prefix}.self.{projection}.bias"), &rows)?;
         }
         select(model, &format!("{prefix}.output.dense.weight"), 1, &rows)?;
         name_pruned_heads(model, layer, kept);
@@ -39,20 +40,43 @@ pub fn keep_heads(model: &mut Model, kept: &HeadChoice) -> Result<(), CompressEr
     Ok(())
 }
 
-/// Leaves only the given neurons of each layer: rows of the matrix into them and columns of the one out of them go.
+/// Says early that the heads of a model cannot be pruned.
+///
+/// # Errors
+/// When its family cannot say in `config.json` which heads are gone.
+pub fn check_heads_can_go(model: &Model) -> Result<(), CompressError> {
+    if model.can_lack_heads() {
+        return Ok(());
+    }
+    Err(CompressError::Unfit(
+        "`config.json` of the model's family cannot say which heads are gone: prune neurons or layers instead".into(),
+    ))
+}
+
+/// Leaves only the given neurons of each feed-forward net, as many in each of a layer: rows of the matrix into them and columns of the one out of them go.
 ///
 /// # Errors
 /// When a neuron does not exist, a layer would keep none, or the model is not f32.
 pub fn keep_neurons(model: &mut Model, kept: &NeuronChoice) -> Result<(), CompressError> {
-    for (layer, kept) in kept.iter().enumerate() {
+    let mut widths = model.spec.layers.clone();
+    let into: &[&str] =
+        if model.spec.gated { &["intermediate.dense", "intermediate.gate"] } else { &["intermediate.dense"] };
+    for ((layer, prefix), kept) in model.spec.nets().into_iter().zip(kept) {
         check(kept, model.spec.layers[layer].intermediate_size, &format!("layer {layer}: neurons"))?;
         let rows: Vec<u32> = kept.iter().map(|&neuron| neuron as u32).collect();
-        let prefix = format!("bert.encoder.layer.{layer}");
-        select(model, &format!("{prefix}.intermediate.dense.weight"), 0, &rows)?;
-        select(model, &format!("{prefix}.intermediate.dense.bias"), 0, &rows)?;
+        for module in into {
+            select(model, &format!("{prefix}.{module}.weight"), 0, &rows)?;
+            select_bias(model, &format!("{prefix}.{module}.bias"), &rows)?;
+        }
         select(model, &format!("{prefix}.output.dense.weight"), 1, &rows)?;
-        model.spec.layers[layer].intermediate_size = kept.len();
+        let stored = model.spec.stored_layer(layer);
+        for (index, shape) in widths.iter_mut().enumerate() {
+            if model.spec.stored_layer(index) == stored {
+                shape.intermediate_size = kept.len();
+            }
+        }
     }
+    model.spec.layers = widths;
     Ok(())
 }
 
@@ -91,9 +115,14 @@ fn select(model: &mut Model, name: &str, dim: usize, kept: &[u32]) -> Result<(),
     Ok(())
 }
 
+/// The same of a bias, where the family has it.
+fn select_bias(model: &mut Model, name: &str, kept: &[u32]) -> Result<(), CompressError> {
+    if model.params.contains_key(name) { select(model, name, 0, kept) } else { Ok(()) }
+}
+
 /// Adds the heads that go to `pruned_heads`, by their original numbers.
 fn name_pruned_heads(model: &mut Model, layer: usize, kept: &[usize]) {
-    let n_original = model.spec.hidden_size / model.spec.head_dim;
+    let n_original = model.spec.inner_size() / model.spec.head_dim;
     let Some(config) = model.config.as_object_mut() else { return };
     let pruned = config.entry("pruned_heads").or_insert_with(|| json!({}));
     if !pruned.is_object() {

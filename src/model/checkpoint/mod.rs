@@ -21,7 +21,7 @@ use super::{
     families::{self, Family},
     int8,
     network::label_maps,
-    params::{EMBEDDINGS, Parameter, parameters},
+    params::{EMBEDDINGS, Parameter, TRANSFORM, parameters},
 };
 use crate::base::{fs, plural};
 
@@ -42,7 +42,7 @@ pub(super) fn load(dir: &Path, device: &Device) -> Result<Model, ModelError> {
         return Err(ModelError::Device("int8 models run on `cpu` only".to_owned()));
     }
 
-    let names::Renamed { tensors: mut raw, left_over } = names::rename(family, safetensors::read_dir(dir)?);
+    let names::Renamed { tensors: mut raw, left_over } = names::rename(family, safetensors::read_dir(dir)?)?;
     let mut notes: Vec<String> = left_over.iter().map(|name| format!("`{name}` is not used")).collect();
     let head = head(family, &config, &raw, &mut notes)?;
     let has_classifier = matches!(head, Head::SequenceClassification { .. });
@@ -88,7 +88,7 @@ fn head(
 ) -> Result<Head, ModelError> {
     let named = config.value("architectures").and_then(|list| list.get(0)).and_then(Value::as_str);
     let classifier = raw.get("classifier.weight");
-    let has_masked_lm = raw.contains_key("cls.predictions.transform.dense.weight");
+    let has_masked_lm = raw.contains_key(&format!("{TRANSFORM}.weight"));
     let [_, classification, masked_lm] = family.architectures;
     let kind = match named {
         Some(name) if name == classification => classification,
@@ -125,7 +125,7 @@ impl Quantized {
         match self {
             Self::No => Self::No,
             Self::Int8 { embeddings, ignore } => {
-                Self::Int8 { embeddings, ignore: ignore.iter().map(|module| family.our_module(module)).collect() }
+                Self::Int8 { embeddings, ignore: ignore.iter().flat_map(|module| family.our_modules(module)).collect() }
             }
         }
     }
@@ -188,7 +188,11 @@ impl Reader<'_> {
     /// Keeps a decoder that is not tied to the word embeddings.
     fn take_decoder(&mut self, spec: &EncoderSpec) -> Result<(), ModelError> {
         let Some(raw) = self.raw.remove(DECODER) else { return Ok(()) };
-        expect_shape(DECODER, &raw, &[spec.vocab_size, spec.embedding_width()])?;
+        if spec.transform_width() > spec.word_width() {
+            // It is the words' embeddings and the columns that they lack, which are read by their own names.
+            return Ok(());
+        }
+        expect_shape(DECODER, &raw, &[spec.vocab_size, spec.word_width()])?;
         let Values::F32(values) = raw.values else { return Ok(()) };
         let words = self.params.get(&format!("{}.weight", EMBEDDINGS[0]));
         let tied = match words {
@@ -255,7 +259,7 @@ pub(super) fn save(model: &Model, dir: &Path, tokenizer_from: &Path) -> Result<(
 }
 
 /// `config.json`: what was read, and on it what the model is now.
-fn config(model: &Model, family: &Family) -> Result<Value, ModelError> {
+pub(super) fn config(model: &Model, family: &Family) -> Result<Value, ModelError> {
     let spec = &model.spec;
     let mut widths = spec.layers.iter().map(|layer| layer.intermediate_size);
     let first = widths.next().ok_or_else(|| ModelError::Checkpoint("a model has at least one layer".to_owned()))?;
@@ -266,7 +270,7 @@ fn config(model: &Model, family: &Family) -> Result<Value, ModelError> {
         )));
     }
     let mut config = model.config.as_object().cloned().unwrap_or_default();
-    family.write_config(spec, &mut config);
+    family.write_config(spec, &mut config)?;
     let [none, classification, masked_lm] = family.architectures;
     let architecture = match &model.head {
         Head::None => none,
@@ -291,7 +295,8 @@ fn config(model: &Model, family: &Family) -> Result<Value, ModelError> {
     match &model.quantized {
         Quantized::No => _ = config.shift_remove("quantization_config"),
         Quantized::Int8 { embeddings, ignore } => {
-            let ignore: Vec<_> = ignore.iter().map(|module| family.their_module(module)).collect();
+            let mut ignore: Vec<_> = ignore.iter().map(|module| family.their_module(module)).collect();
+            ignore.dedup();
             config.insert("quantization_config".to_owned(), int8::config(*embeddings, &ignore));
         }
     }
@@ -299,30 +304,30 @@ fn config(model: &Model, family: &Family) -> Result<Value, ModelError> {
 }
 
 /// All tensors under their names in the file.
-fn entries<'a>(model: &'a Model, family: &Family) -> Result<BTreeMap<String, Entry<'a>>, ModelError> {
+fn entries(model: &Model, family: &Family) -> Result<BTreeMap<String, Entry<'static>>, ModelError> {
     let mut entries = BTreeMap::new();
     for (name, tensor) in &model.params {
         let values = tensor.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?;
         let bytes = Cow::Owned(safetensors::f32_bytes(&values));
-        entries.insert(family.theirs(name), Entry { kind: Dtype::F32, shape: tensor.dims().to_vec(), bytes });
+        entries.insert(name.clone(), Entry { kind: Dtype::F32, shape: tensor.dims().to_vec(), bytes });
     }
     for (module, weight) in &model.int8 {
         let values: Vec<u8> = weight.values().iter().map(|&value| value as u8).collect();
         let entry = Entry { kind: Dtype::I8, shape: weight.shape().to_vec(), bytes: Cow::Owned(values) };
-        entries.insert(family.theirs(&format!("{module}.weight")), entry);
+        entries.insert(format!("{module}.weight"), entry);
         let bytes = Cow::Owned(safetensors::f32_bytes(weight.scales()));
         let entry = Entry { kind: Dtype::F32, shape: vec![weight.shape()[0], 1], bytes };
-        entries.insert(family.theirs(&format!("{module}.weight_scale")), entry);
+        entries.insert(format!("{module}.weight_scale"), entry);
     }
-    check_complete(model, &entries, family)?;
-    Ok(entries)
+    check_complete(model, &entries)?;
+    names::rename_back(family, entries)
 }
 
 /// What is written must be what the config asks for: a surgery that forgot a tensor ends here, not at the reader.
-fn check_complete(model: &Model, entries: &BTreeMap<String, Entry<'_>>, family: &Family) -> Result<(), ModelError> {
+fn check_complete(model: &Model, entries: &BTreeMap<String, Entry<'_>>) -> Result<(), ModelError> {
     let wanted = parameters(&model.spec, &model.head);
     for parameter in &wanted {
-        let entry = entries.get(&family.theirs(&parameter.name));
+        let entry = entries.get(&parameter.name);
         let shape = entry.map(|entry| entry.shape.as_slice());
         if shape != Some(&parameter.shape) {
             let found = shape.map_or_else(|| "missing".to_owned(), |shape| format!("of the shape {shape:?}"));

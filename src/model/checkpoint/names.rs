@@ -1,9 +1,9 @@
 //! Hugging Face names to ours and back; what was missing or left over.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use super::safetensors::Raw;
-use crate::model::families::Family;
+use super::safetensors::{Entry, Raw};
+use crate::model::{ModelError, families::Family};
 
 /// The tensors of a checkpoint under our names, and what was left over.
 pub(super) struct Renamed {
@@ -13,17 +13,73 @@ pub(super) struct Renamed {
     pub(super) left_over: Vec<String>,
 }
 
-/// Renames all tensors. Buffers and heads that the family drops on purpose are dropped.
-pub(super) fn rename(family: &Family, tensors: BTreeMap<String, Raw>) -> Renamed {
+/// Renames all tensors, and takes apart what the family stacks. Buffers and heads that it drops on purpose are dropped.
+///
+/// # Errors
+/// When the rows of a stacked tensor cannot be parted.
+pub(super) fn rename(family: &Family, tensors: BTreeMap<String, Raw>) -> Result<Renamed, ModelError> {
     let mut renamed = Renamed { tensors: BTreeMap::new(), left_over: Vec::new() };
     for (theirs, raw) in tensors {
         if family.drops(&theirs) {
             continue;
         }
-        match family.ours(&theirs) {
-            Some(ours) => _ = renamed.tensors.insert(ours, raw),
-            None => renamed.left_over.push(theirs),
+        let mut ours = family.ours(&theirs);
+        match ours.len() {
+            0 => renamed.left_over.push(theirs),
+            1 => _ = renamed.tensors.insert(ours.remove(0), raw),
+            n => renamed.tensors.extend(ours.into_iter().zip(parts(&theirs, raw, n)?)),
         }
     }
-    renamed
+    Ok(renamed)
+}
+
+/// The rows of a tensor in `n` equal parts.
+fn parts(name: &str, raw: Raw, n: usize) -> Result<Vec<Raw>, ModelError> {
+    let rows = raw.shape.first().copied().unwrap_or(0);
+    let (shape, file) = ([&[rows / n], raw.shape.get(1..).unwrap_or(&[])].concat(), raw.file);
+    match raw.values.split(n) {
+        Some(parts) if rows.is_multiple_of(n) => {
+            Ok(parts.into_iter().map(|values| Raw { shape: shape.clone(), values, file: file.clone() }).collect())
+        }
+        _ => Err(ModelError::Checkpoint(format!(
+            "`{}`: `{name}` has the shape {:?}, but holds {n} matrices of as many rows each",
+            file.display(),
+            raw.shape
+        ))),
+    }
+}
+
+/// Renames tensors under our names to theirs, and stacks what the family stacks.
+///
+/// # Errors
+/// When tensors that belong into one are of different types or widths.
+pub(super) fn rename_back(
+    family: &Family,
+    entries: BTreeMap<String, Entry<'static>>,
+) -> Result<BTreeMap<String, Entry<'static>>, ModelError> {
+    let mut renamed = BTreeMap::new();
+    let mut stacks: BTreeMap<String, BTreeMap<usize, Entry<'static>>> = BTreeMap::new();
+    for (ours, entry) in entries {
+        let place = family.place(&ours);
+        match place.part {
+            (_, 1) => _ = renamed.insert(place.name, entry),
+            (part, _) => _ = stacks.entry(place.name).or_default().insert(part, entry),
+        }
+    }
+    for (name, parts) in stacks {
+        let mut parts = parts.into_values();
+        let Some(mut whole) = parts.next() else { continue };
+        for part in parts {
+            if part.kind != whole.kind || part.shape.get(1..) != whole.shape.get(1..) {
+                return Err(ModelError::Checkpoint(format!(
+                    "`{name}` holds several of the model's modules in one tensor, but these are of different types or widths: \
+                     quantise and prune all of them or none"
+                )));
+            }
+            whole.shape[0] += part.shape[0];
+            whole.bytes = Cow::Owned([whole.bytes, part.bytes].concat());
+        }
+        renamed.insert(name, whole);
+    }
+    Ok(renamed)
 }

@@ -28,6 +28,7 @@ pub(super) struct Raw {
 }
 
 /// The values of a tensor: floats of all widths are read as f32.
+#[derive(Clone)]
 pub(super) enum Values {
     F32(Vec<f32>),
     I8(Vec<i8>),
@@ -36,6 +37,19 @@ pub(super) enum Values {
 }
 
 impl Values {
+    /// The same numbers in `n` vectors of one length; none where they cannot be parted so.
+    pub(super) fn split(self, n: usize) -> Option<Vec<Self>> {
+        fn chunks<T: Clone>(values: &[T], n: usize) -> Option<impl Iterator<Item = Vec<T>>> {
+            let len = values.len() / n;
+            (len > 0 && values.len() == n * len).then(|| values.chunks(len).map(<[T]>::to_vec))
+        }
+        match self {
+            Self::F32(values) => Some(chunks(&values, n)?.map(Self::F32).collect()),
+            Self::I8(values) => Some(chunks(&values, n)?.map(Self::I8).collect()),
+            Self::Other(kind) => Some(vec![Self::Other(kind); n]),
+        }
+    }
+
     /// The type in words, for errors.
     pub(super) fn kind(&self) -> String {
         match self {

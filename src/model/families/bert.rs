@@ -10,9 +10,10 @@ use crate::model::{Activation, EncoderSpec, LayerShape, ModelError, checkpoint::
 pub(super) const FAMILY: Family = Family {
     model_type: "bert",
     spec,
-    config: |spec, config| write(spec, &KEYS, config),
+    config,
     prefix: "bert.",
     encoder: &[],
+    stacked: &[],
     heads: &[
         ("cls.predictions", "cls.predictions"),
         ("cls.predictions.transform.dense", "cls.predictions.transform.dense"),
@@ -21,6 +22,7 @@ pub(super) const FAMILY: Family = Family {
         ("classifier", "classifier"),
     ],
     extra: &["cls.seq_relationship."],
+    can_lack_heads: true,
     architectures: ["BertModel", "BertForSequenceClassification", "BertForMaskedLM"],
 };
 
@@ -31,6 +33,8 @@ pub(super) struct Keys {
     pub(super) heads: &'static str,
     pub(super) intermediate_size: &'static str,
     pub(super) activation: &'static str,
+    pub(super) default_activation: &'static str,
+    pub(super) eps: &'static str,
     pub(super) dropout: &'static str,
     pub(super) attention_dropout: &'static str,
     pub(super) classifier_dropout: &'static str,
@@ -43,6 +47,8 @@ pub(super) const KEYS: Keys = Keys {
     heads: "num_attention_heads",
     intermediate_size: "intermediate_size",
     activation: "hidden_act",
+    default_activation: "gelu",
+    eps: "layer_norm_eps",
     dropout: "hidden_dropout_prob",
     attention_dropout: "attention_probs_dropout_prob",
     classifier_dropout: "classifier_dropout",
@@ -52,17 +58,28 @@ fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
     read(config, &KEYS)
 }
 
+fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) -> Result<(), String> {
+    write(spec, &KEYS, config);
+    Ok(())
+}
+
 /// The spec of a config like BERT's; what the family has beside it is the caller's.
 pub(super) fn read(config: &Fields<'_>, keys: &Keys) -> Result<EncoderSpec, ModelError> {
+    read_narrow(config, keys, keys.hidden_size)
+}
+
+/// The same where heads part the number under another key than the hidden size.
+pub(super) fn read_narrow(config: &Fields<'_>, keys: &Keys, inner_size: &str) -> Result<EncoderSpec, ModelError> {
     let hidden_size = config.positive(keys.hidden_size)?;
+    let width = config.positive(inner_size)?;
     let n_layers = config.positive(keys.layers)?;
     let n_heads = config.positive(keys.heads)?;
     if n_layers > 1000 {
         return Err(config.fault(&format!("`{}` is {n_layers}; no encoder has more than 1000", keys.layers)));
     }
-    if !hidden_size.is_multiple_of(n_heads) {
-        let Keys { heads, hidden_size: width, .. } = keys;
-        return Err(config.fault(&format!("`{heads}` ({n_heads}) does not divide `{width}` ({hidden_size})")));
+    if !width.is_multiple_of(n_heads) {
+        let heads = keys.heads;
+        return Err(config.fault(&format!("`{heads}` ({n_heads}) does not divide `{inner_size}` ({width})")));
     }
     if let Some(kind) = config.text("position_embedding_type")?.filter(|kind| *kind != "absolute") {
         return Err(config.fault(&format!("`position_embedding_type` is `{kind}`; lmpipe runs `absolute` only")));
@@ -75,13 +92,13 @@ pub(super) fn read(config: &Fields<'_>, keys: &Keys) -> Result<EncoderSpec, Mode
     let intermediate_size = config.positive(keys.intermediate_size)?;
     let layer = |heads| LayerShape { heads, intermediate_size, reach: None };
     let layers = heads(config, n_layers, n_heads)?.into_iter().map(layer).collect();
-    let bert = EncoderSpec::bert(hidden_size, hidden_size / n_heads, layers);
-    let activation = activation(config, keys.activation)?;
+    let bert = EncoderSpec::bert(hidden_size, width / n_heads, layers);
+    let activation = activation(config, keys.activation, keys.default_activation)?;
     Ok(EncoderSpec {
         vocab_size: config.positive("vocab_size")?,
         max_positions: config.positive_or("max_position_embeddings", bert.max_positions)?,
         type_vocab_size: config.positive_or("type_vocab_size", bert.type_vocab_size)?,
-        layer_norm_eps: config.number_or("layer_norm_eps", bert.layer_norm_eps)?,
+        layer_norm_eps: config.number_or(keys.eps, bert.layer_norm_eps)?,
         activation,
         masked_lm_activation: activation,
         hidden_dropout: config.rate_or(keys.dropout, bert.hidden_dropout)?,
@@ -98,7 +115,10 @@ pub(super) fn read(config: &Fields<'_>, keys: &Keys) -> Result<EncoderSpec, Mode
 /// The heads that `pruned_heads` leaves in each layer.
 fn heads(config: &Fields<'_>, n_layers: usize, n_heads: usize) -> Result<Vec<usize>, ModelError> {
     let mut heads = vec![n_heads; n_layers];
-    let Some(value) = config.value("pruned_heads") else { return Ok(heads) };
+    let Some(value) = config.value("pruned_heads").filter(|value| value.as_object().is_none_or(|map| !map.is_empty()))
+    else {
+        return Ok(heads);
+    };
     let wrong = || {
         config.fault(&format!(
             "`pruned_heads` must map layers (0 to {}) to lists of heads (0 to {})",
@@ -121,8 +141,9 @@ fn heads(config: &Fields<'_>, n_layers: usize, n_heads: usize) -> Result<Vec<usi
     Ok(heads)
 }
 
-const ACTIVATIONS: [(&str, Activation); 6] = [
+const ACTIVATIONS: [(&str, Activation); 7] = [
     ("gelu", Activation::Gelu),
+    ("gelu_python", Activation::Gelu),
     ("gelu_new", Activation::GeluTanh),
     ("gelu_pytorch_tanh", Activation::GeluTanh),
     ("gelu_fast", Activation::GeluTanh),
@@ -130,8 +151,9 @@ const ACTIVATIONS: [(&str, Activation); 6] = [
     ("tanh", Activation::Tanh),
 ];
 
-fn activation(config: &Fields<'_>, key: &str) -> Result<Activation, ModelError> {
-    let name = config.text(key)?.unwrap_or("gelu");
+/// The activation that a config names; `default` is what its family takes where it names none.
+pub(super) fn activation(config: &Fields<'_>, key: &str, default: &str) -> Result<Activation, ModelError> {
+    let name = config.text(key)?.unwrap_or(default);
     ACTIVATIONS.iter().find(|(known, _)| *known == name).map(|(_, activation)| *activation).ok_or_else(|| {
         let known: Vec<_> = ACTIVATIONS.iter().map(|(name, _)| *name).collect();
         config.fault(&format!("`{key}` is `{name}`; lmpipe has {}", crate::base::plural::list(&known)))
@@ -140,7 +162,7 @@ fn activation(config: &Fields<'_>, key: &str) -> Result<Activation, ModelError> 
 
 /// Sets the keys that [`read`] reads.
 pub(super) fn write(spec: &EncoderSpec, keys: &Keys, config: &mut Map<String, Value>) {
-    let n_heads = spec.hidden_size / spec.head_dim;
+    let n_heads = spec.inner_size() / spec.head_dim;
     let mut set = |key: &str, value: Value| {
         config.insert(key.to_owned(), value);
     };
@@ -153,7 +175,7 @@ pub(super) fn write(spec: &EncoderSpec, keys: &Keys, config: &mut Map<String, Va
     if spec.type_vocab_size > 0 {
         set("type_vocab_size", json!(spec.type_vocab_size));
     }
-    set("layer_norm_eps", json!(spec.layer_norm_eps));
+    set(keys.eps, json!(spec.layer_norm_eps));
     set(keys.dropout, json!(spec.hidden_dropout));
     set(keys.attention_dropout, json!(spec.attention_dropout));
     set("initializer_range", json!(spec.initializer_range));

@@ -23,6 +23,7 @@ pub(super) const FAMILY: Family = Family {
         ("encoder.layer.{i}.output.dense", "transformer.layer.{i}.ffn.lin2"),
         ("encoder.layer.{i}.output.LayerNorm", "transformer.layer.{i}.output_layer_norm"),
     ],
+    stacked: &[],
     heads: &[
         ("cls.predictions.transform.dense", "vocab_transform"),
         ("cls.predictions.transform.LayerNorm", "vocab_layer_norm"),
@@ -32,6 +33,7 @@ pub(super) const FAMILY: Family = Family {
         ("classifier", "classifier"),
     ],
     extra: &[],
+    can_lack_heads: true,
     architectures: ["DistilBertModel", "DistilBertForSequenceClassification", "DistilBertForMaskedLM"],
 };
 
@@ -41,6 +43,9 @@ const KEYS: Keys = Keys {
     heads: "n_heads",
     intermediate_size: "hidden_dim",
     activation: "activation",
+    default_activation: "gelu",
+    // It has no such key: its code has this number.
+    eps: "layer_norm_eps",
     dropout: "dropout",
     attention_dropout: "attention_dropout",
     classifier_dropout: "seq_classif_dropout",
@@ -57,7 +62,8 @@ fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
     Ok(spec)
 }
 
-fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) {
+fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) -> Result<(), String> {
     bert::write(spec, &KEYS, config);
-    config.shift_remove("layer_norm_eps");
+    config.shift_remove(KEYS.eps);
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Family, bert};
-use crate::model::{Activation, ClassifierHead, EncoderSpec, ModelError, checkpoint::Fields};
+use crate::model::{Activation, ClassifierHead, Embedding, EncoderSpec, ModelError, checkpoint::Fields};
 
 pub(super) const FAMILY: Family = Family {
     model_type: "electra",
@@ -11,6 +11,7 @@ pub(super) const FAMILY: Family = Family {
     config,
     prefix: "electra.",
     encoder: &[("embeddings_project", "embeddings_project")],
+    stacked: &[],
     heads: &[
         ("cls.predictions.transform.dense", "generator_predictions.dense"),
         ("cls.predictions.transform.LayerNorm", "generator_predictions.LayerNorm"),
@@ -20,19 +21,21 @@ pub(super) const FAMILY: Family = Family {
         ("classifier", "classifier.out_proj"),
     ],
     extra: &["discriminator_predictions."],
+    can_lack_heads: true,
     architectures: ["ElectraModel", "ElectraForSequenceClassification", "ElectraForMaskedLM"],
 };
 
 fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
     let mut spec = bert::read(config, &bert::KEYS)?;
     let width = config.positive_or("embedding_size", 128)?;
-    spec.embedding_size = Some(width).filter(|width| *width != spec.hidden_size);
+    spec.embedding = if width == spec.hidden_size { Embedding::Plain } else { Embedding::Projected(width) };
     spec.classifier = ClassifierHead::Dense { activation: Activation::Gelu, drops_input: true };
     spec.masked_lm_activation = Activation::Gelu;
     Ok(spec)
 }
 
-fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) {
+fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) -> Result<(), String> {
     bert::write(spec, &bert::KEYS, config);
     config.insert("embedding_size".to_owned(), json!(spec.embedding_width()));
+    Ok(())
 }

@@ -1,9 +1,12 @@
 //! The list of families: one line a family.
 
+mod albert;
 mod bert;
 mod distilbert;
 mod electra;
 mod longformer;
+mod mobilebert;
+mod modernbert;
 mod roberta;
 
 use serde_json::{Map, Value};
@@ -17,17 +20,22 @@ pub(super) struct Family {
     pub(super) model_type: &'static str,
     /// `config.json` to spec.
     pub(super) spec: fn(&Fields<'_>) -> Result<EncoderSpec, ModelError>,
-    /// Spec to `config.json`: sets the family's keys but `model_type`, and leaves the others.
-    config: fn(&EncoderSpec, &mut Map<String, Value>),
+    /// Spec to `config.json`: sets the family's keys but `model_type`, and leaves the others. What the family cannot say is
+    /// an error.
+    config: fn(&EncoderSpec, &mut Map<String, Value>) -> Result<(), String>,
     /// The prefix of their encoder's tensors, which checkpoints of a bare encoder lack; ours is [`PREFIX`].
     prefix: &'static str,
     /// The encoder's modules that are not as in [`ENCODER`]: our names behind the prefix, and theirs. `{i}` stands for the
-    /// number of a layer.
+    /// number of a layer, `{k}` for that of a feed-forward net.
     encoder: &'static [(&'static str, &'static str)],
+    /// Modules that they keep as one, theirs behind the prefix and ours, whose rows stand one after the other in it.
+    stacked: &'static [(&'static str, &'static [&'static str])],
     /// The modules of heads: our names, and theirs.
     heads: &'static [(&'static str, &'static str)],
     /// Starts of their names that are dropped on purpose.
     extra: &'static [&'static str],
+    /// Whether their config can say which heads of a layer are gone, by `pruned_heads`.
+    pub(super) can_lack_heads: bool,
     /// Their class names by head: none, sequence classification, masked LM.
     pub(super) architectures: [&'static str; 3],
 }
@@ -53,10 +61,13 @@ const ENCODER: &[&str] = &[
 ];
 
 static FAMILIES: &[&Family] = &[
+    &albert::FAMILY,
     &bert::FAMILY,
     &distilbert::FAMILY,
     &electra::FAMILY,
     &longformer::FAMILY,
+    &mobilebert::FAMILY,
+    &modernbert::FAMILY,
     &roberta::ROBERTA,
     &roberta::XLM_ROBERTA,
 ];
@@ -81,23 +92,40 @@ pub(super) fn default() -> &'static Family {
     &bert::FAMILY
 }
 
+/// Where a tensor of ours is in their checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Their name.
+    pub(super) name: String,
+    /// Which of how many parts of its rows; one of one where nothing is stacked.
+    pub(super) part: (usize, usize),
+}
+
 impl Family {
-    /// Their name of a tensor to ours: old suffixes and missing prefixes are understood. `None` when it is not the family's.
-    pub(super) fn ours(&self, theirs: &str) -> Option<String> {
+    /// Their name of a tensor to ours, several where they stack them: old suffixes and missing prefixes are understood.
+    /// Nothing when it is not the family's.
+    pub(super) fn ours(&self, theirs: &str) -> Vec<String> {
         let modern = match theirs.rsplit_once('.') {
             Some((module, "gamma")) => format!("{module}.weight"),
             Some((module, "beta")) => format!("{module}.bias"),
             _ => theirs.to_owned(),
         };
-        let (module, suffix) = modern.rsplit_once('.')?;
+        let Some((module, suffix)) = modern.rsplit_once('.') else { return Vec::new() };
         let head = self.heads.iter().find_map(|(ours, theirs)| rename(module, theirs, ours));
-        let encoder = || {
-            let module = module.strip_prefix(self.prefix).unwrap_or(module);
-            let own = self.encoder.iter().find_map(|(ours, theirs)| rename(module, theirs, ours));
-            let shared = || ENCODER.iter().find_map(|name| rename(module, name, name));
-            own.or_else(shared).map(|module| format!("{PREFIX}{module}"))
-        };
-        head.or_else(encoder).map(|ours| format!("{ours}.{suffix}"))
+        let modules = head.map_or_else(|| self.our_encoder_modules(module), |module| vec![module]);
+        modules.iter().map(|module| format!("{module}.{suffix}")).collect()
+    }
+
+    fn our_encoder_modules(&self, theirs: &str) -> Vec<String> {
+        let module = theirs.strip_prefix(self.prefix).unwrap_or(theirs);
+        let prefixed = |module: String| format!("{PREFIX}{module}");
+        let stack = self.stacked.iter().find(|(theirs, _)| rename(module, theirs, theirs).is_some());
+        if let Some((theirs, ours)) = stack {
+            return ours.iter().filter_map(|ours| rename(module, theirs, ours)).map(prefixed).collect();
+        }
+        let own = self.encoder.iter().find_map(|(ours, theirs)| rename(module, theirs, ours));
+        let shared = || ENCODER.iter().find_map(|name| rename(module, name, name));
+        own.or_else(shared).map(prefixed).into_iter().collect()
     }
 
     /// Whether a tensor of theirs is dropped on purpose.
@@ -107,45 +135,63 @@ impl Family {
     }
 
     /// Sets the family's keys in a `config.json` and leaves the others.
-    pub(super) fn write_config(&self, spec: &EncoderSpec, config: &mut Map<String, Value>) {
+    ///
+    /// # Errors
+    /// When the family's config cannot say what the spec is.
+    pub(super) fn write_config(&self, spec: &EncoderSpec, config: &mut Map<String, Value>) -> Result<(), ModelError> {
         config.insert("model_type".to_owned(), self.model_type.into());
-        (self.config)(spec, config);
+        (self.config)(spec, config).map_err(ModelError::Checkpoint)
     }
 
     /// Our name of a module to theirs, and back; what is no module of ours stays.
     pub(super) fn their_module(&self, ours: &str) -> String {
-        let theirs = self.theirs(&format!("{ours}.weight"));
+        let theirs = self.place(&format!("{ours}.weight")).name;
         theirs.strip_suffix(".weight").unwrap_or(ours).to_owned()
     }
 
-    /// As [`Self::their_module`].
-    pub(super) fn our_module(&self, theirs: &str) -> String {
+    /// As [`Self::their_module`]; several where they stack them.
+    pub(super) fn our_modules(&self, theirs: &str) -> Vec<String> {
         let ours = self.ours(&format!("{theirs}.weight"));
-        ours.and_then(|ours| ours.strip_suffix(".weight").map(str::to_owned)).unwrap_or_else(|| theirs.to_owned())
+        if ours.is_empty() {
+            return vec![theirs.to_owned()];
+        }
+        ours.iter().filter_map(|ours| ours.strip_suffix(".weight").map(str::to_owned)).collect()
     }
 
-    /// Our name of a tensor to theirs.
-    pub(super) fn theirs(&self, ours: &str) -> String {
-        let Some((module, suffix)) = ours.rsplit_once('.') else { return ours.to_owned() };
-        let theirs = match module.strip_prefix(PREFIX) {
-            Some(module) => {
-                let own = self.encoder.iter().find_map(|(ours, theirs)| rename(module, ours, theirs));
-                Some(format!("{}{}", self.prefix, own.as_deref().unwrap_or(module)))
-            }
-            None => self.heads.iter().find_map(|(ours, theirs)| rename(module, ours, theirs)),
+    /// Where a tensor of ours is in their checkpoint.
+    pub(super) fn place(&self, ours: &str) -> Place {
+        let whole = |name: String| Place { name, part: (0, 1) };
+        let Some((module, suffix)) = ours.rsplit_once('.') else { return whole(ours.to_owned()) };
+        let Some(module) = module.strip_prefix(PREFIX) else {
+            let theirs = self.heads.iter().find_map(|(ours, theirs)| rename(module, ours, theirs));
+            return whole(theirs.map_or_else(|| ours.to_owned(), |theirs| format!("{theirs}.{suffix}")));
         };
-        theirs.map_or_else(|| ours.to_owned(), |theirs| format!("{theirs}.{suffix}"))
+        for (theirs, parts) in self.stacked {
+            let renamed = parts.iter().enumerate().find_map(|(at, ours)| Some((at, rename(module, ours, theirs)?)));
+            if let Some((at, theirs)) = renamed {
+                return Place { name: format!("{}{theirs}.{suffix}", self.prefix), part: (at, parts.len()) };
+            }
+        }
+        let own = self.encoder.iter().find_map(|(ours, theirs)| rename(module, ours, theirs));
+        whole(format!("{}{}.{suffix}", self.prefix, own.as_deref().unwrap_or(module)))
     }
 }
 
-/// Renames a module when it fits the pattern `from`.
+/// Renames a module when it fits the pattern `from`, whose `{…}` stand for numbers.
 fn rename(module: &str, from: &str, to: &str) -> Option<String> {
-    let Some((before, after)) = from.split_once("{i}") else {
-        return (module == from).then(|| to.to_owned());
-    };
-    let number = module.strip_prefix(before)?.strip_suffix(after)?;
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| to.replace("{i}", number))
+    let (mut segments, mut patterns) = (module.split('.'), from.split('.'));
+    let mut renamed = to.to_owned();
+    loop {
+        match (segments.next(), patterns.next()) {
+            (None, None) => return Some(renamed),
+            (Some(number), Some(pattern)) if pattern.starts_with('{') => {
+                let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+                renamed = is_number.then(|| renamed.replace(pattern, number))?;
+            }
+            (segment, pattern) if segment == pattern => {}
+            _ => return None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -164,16 +210,27 @@ mod tests {
             ("qa_outputs.weight", None),
         ];
         for (theirs, ours) in cases {
-            assert_eq!(family.ours(theirs).as_deref(), ours, "{theirs}");
+            assert_eq!(family.ours(theirs), Vec::from_iter(ours), "{theirs}");
             if let Some(ours) = ours {
-                assert_eq!(family.ours(&family.theirs(ours)).as_deref(), Some(ours));
+                assert_eq!(family.ours(&family.place(ours).name), [ours]);
             }
+        }
+    }
+
+    #[test]
+    fn stacked_modules_have_their_parts() {
+        let family = of("modernbert").unwrap();
+        let ours = ["query", "key", "value"].map(|name| format!("bert.encoder.layer.7.attention.self.{name}.weight"));
+        assert_eq!(family.ours("model.layers.7.attn.Wqkv.weight"), ours);
+        for (at, ours) in ours.iter().enumerate() {
+            let place = Place { name: "model.layers.7.attn.Wqkv.weight".to_owned(), part: (at, 3) };
+            assert_eq!(family.place(ours), place);
         }
     }
 
     #[test]
     fn an_unknown_family_is_named() {
         assert!(of("berd").err().unwrap().ends_with("; did you mean `bert`?"));
-        assert!(of("t5").err().unwrap().starts_with("`model_type` is `t5`; lmpipe reads `bert`, "));
+        assert!(of("t5").err().unwrap().starts_with("`model_type` is `t5`; lmpipe reads `albert`, "));
     }
 }

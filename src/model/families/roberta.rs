@@ -8,9 +8,13 @@ use crate::model::{Activation, ClassifierHead, EncoderSpec, ModelError, Position
 pub(super) const ROBERTA: Family = Family {
     model_type: "roberta",
     spec,
-    config: write,
+    config: |spec, config| {
+        write(spec, config);
+        Ok(())
+    },
     prefix: "roberta.",
     encoder: &[],
+    stacked: &[],
     heads: &[
         ("cls.predictions", "lm_head"),
         ("cls.predictions.transform.dense", "lm_head.dense"),
@@ -20,6 +24,7 @@ pub(super) const ROBERTA: Family = Family {
         ("classifier", "classifier.out_proj"),
     ],
     extra: &[],
+    can_lack_heads: true,
     architectures: ["RobertaModel", "RobertaForSequenceClassification", "RobertaForMaskedLM"],
 };
 

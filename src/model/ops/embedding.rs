@@ -1,49 +1,121 @@
-//! Word, position and type embeddings, added.
+//! Rows of embedding tables, added.
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 use super::{Route, tensor, values, with_values};
 use crate::{
     kernels::embedding::{lookup, scatter},
-    model::{memory::TrainingMemory, params::EMBEDDINGS},
+    model::memory::TrainingMemory,
 };
 
-/// `tables[0][ids[0][t]] + tables[1][ids[1][t]] + tables[2][ids[2][t]]` for each token; the third table may be missing.
+/// A table, `[rows, width]`, and the row that each token takes of it.
+pub(in crate::model) struct Table<'a> {
+    /// The name of its module.
+    pub(in crate::model) module: &'static str,
+    pub(in crate::model) values: &'a Tensor,
+    pub(in crate::model) ids: &'a [u32],
+}
+
+/// `Σ table[ids[t]]` over one to three tables for each token.
 ///
 /// # Shapes
-/// Tables `[rows, hidden]` each, ids `[tokens]` each → `[tokens, hidden]`.
-pub(in crate::model) fn embed(
-    tables: &[&Tensor],
-    ids: [&[u32]; 3],
-    memory: Option<&TrainingMemory>,
-    route: Route,
-) -> Result<Tensor> {
-    let (&[first, second], third) = tables.split_first_chunk().expect("words and positions have tables");
-    match route {
-        Route::Fused => {
-            let op = Embed { ids: ids.map(Arc::from), n_tables: tables.len(), memory: memory.cloned() };
-            // Without token types the last table is a stand-in that is not looked at.
-            first.apply_op3(second, third.first().copied().unwrap_or(second), op)
-        }
-        Route::Composed => {
-            let look_up = |table: &Tensor, ids: &[u32]| table.index_select(&Tensor::new(ids, table.device())?, 0);
-            let mut sum = (look_up(first, ids[0])? + look_up(second, ids[1])?)?;
-            if let Some(third) = third.first() {
-                sum = (sum + look_up(third, ids[2])?)?;
-            }
-            sum.contiguous()
-        }
+/// → `[tokens, width]`.
+pub(in crate::model) fn embed(tables: &[Table<'_>], memory: Option<&TrainingMemory>, route: Route) -> Result<Tensor> {
+    if route == Route::Composed {
+        let mut rows = tables.iter().map(|it| it.values.index_select(&Tensor::new(it.ids, it.values.device())?, 0));
+        let Some(first) = rows.next() else { bail!("tokens have some embedding") };
+        return rows.try_fold(first?, |sum, rows| sum + rows?)?.contiguous();
+    }
+    let op = Embed {
+        modules: tables.iter().map(|table| table.module).collect(),
+        ids: tables.iter().map(|table| Arc::from(table.ids)).collect(),
+        memory: memory.cloned(),
+    };
+    match tables {
+        [first] => first.values.apply_op1(op),
+        [first, second] => first.values.apply_op2(second.values, op),
+        [first, second, third] => first.values.apply_op3(second.values, third.values, op),
+        _ => bail!("tokens have one to three embeddings, not {}", tables.len()),
     }
 }
 
 struct Embed {
-    ids: [Arc<[u32]>; 3],
-    /// Three, or two without token types.
-    n_tables: usize,
+    modules: Vec<&'static str>,
+    ids: Vec<Arc<[u32]>>,
     /// Where the tables' gradients go; without one they are dense tensors.
     memory: Option<TrainingMemory>,
+}
+
+impl Embed {
+    fn forward<const N: usize>(&self, tables: [(&CpuStorage, &Layout); N]) -> Result<(CpuStorage, Shape)> {
+        let (_, width) = tables[0].1.shape().dims2()?;
+        let mut slices: [&[f32]; N] = [&[]; N];
+        for (slice, (storage, layout)) in slices.iter_mut().zip(tables) {
+            *slice = values(storage, layout)?;
+        }
+        let ids: Vec<&[u32]> = self.ids.iter().map(|ids| &**ids).collect();
+        let tokens = ids[0].len();
+        let mut out = vec![0.0; tokens * width];
+        lookup(&slices, &ids, width, &mut out);
+        Ok((CpuStorage::F32(out), (tokens, width).into()))
+    }
+
+    /// The gradients of the tables that ask for one and have no memory for it.
+    fn backward<const N: usize>(&self, tables: [&Tensor; N], gradient: &Tensor) -> Result<[Option<Tensor>; N]> {
+        let (_, width) = gradient.dims2()?;
+        with_values([gradient], |[gradient]| {
+            let mut gradients = [const { None }; N];
+            for (at, table) in tables.into_iter().enumerate() {
+                if let Some(memory) = &self.memory {
+                    let name = format!("{}.weight", self.modules[at]);
+                    memory.add_rows(&name, table, &self.ids[at], gradient, width)?;
+                } else if table.track_op() {
+                    let mut out = vec![0.0; table.elem_count()];
+                    scatter(&self.ids[at], gradient, width, &mut out);
+                    gradients[at] = Some(tensor(out, table)?);
+                }
+            }
+            Ok(gradients)
+        })
+    }
+}
+
+impl CustomOp1 for Embed {
+    fn name(&self) -> &'static str {
+        "embed"
+    }
+
+    fn cpu_fwd(&self, table: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        self.forward([(table, layout)])
+    }
+
+    fn bwd(&self, table: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let [of_table] = self.backward([table], gradient)?;
+        Ok(of_table)
+    }
+}
+
+impl CustomOp2 for Embed {
+    fn name(&self) -> &'static str {
+        "embed"
+    }
+
+    fn cpu_fwd(
+        &self,
+        a: &CpuStorage,
+        a_layout: &Layout,
+        b: &CpuStorage,
+        b_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        self.forward([(a, a_layout), (b, b_layout)])
+    }
+
+    fn bwd(&self, a: &Tensor, b: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let [of_a, of_b] = self.backward([a, b], gradient)?;
+        Ok((of_a, of_b))
+    }
 }
 
 impl CustomOp3 for Embed {
@@ -53,47 +125,25 @@ impl CustomOp3 for Embed {
 
     fn cpu_fwd(
         &self,
-        first: &CpuStorage,
-        first_layout: &Layout,
-        second: &CpuStorage,
-        second_layout: &Layout,
-        third: &CpuStorage,
-        third_layout: &Layout,
+        a: &CpuStorage,
+        a_layout: &Layout,
+        b: &CpuStorage,
+        b_layout: &Layout,
+        c: &CpuStorage,
+        c_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (_, hidden) = first_layout.shape().dims2()?;
-        let tables = [values(first, first_layout)?, values(second, second_layout)?, values(third, third_layout)?];
-        let tokens = self.ids[0].len();
-        let mut out = vec![0.0; tokens * hidden];
-        let ids: [&[u32]; 3] = [&self.ids[0], &self.ids[1], &self.ids[2]];
-        lookup(&tables[..self.n_tables], &ids[..self.n_tables], hidden, &mut out);
-        Ok((CpuStorage::F32(out), (tokens, hidden).into()))
+        self.forward([(a, a_layout), (b, b_layout), (c, c_layout)])
     }
 
     fn bwd(
         &self,
-        first: &Tensor,
-        second: &Tensor,
-        third: &Tensor,
+        a: &Tensor,
+        b: &Tensor,
+        c: &Tensor,
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (_, hidden) = gradient.dims2()?;
-        with_values([gradient], |[gradient]| {
-            if let Some(memory) = &self.memory {
-                let tables = [first, second, third].into_iter().take(self.n_tables);
-                for ((table, module), ids) in tables.zip(EMBEDDINGS).zip(&self.ids) {
-                    memory.add_rows(&format!("{module}.weight"), table, ids, gradient, hidden)?;
-                }
-                return Ok((None, None, None));
-            }
-            let of = |table: &Tensor, ids: &[u32]| {
-                let mut out = vec![0.0; table.elem_count()];
-                scatter(ids, gradient, hidden, &mut out);
-                tensor(out, table)
-            };
-            let of = |table: &Tensor, ids: &[u32]| table.track_op().then(|| of(table, ids)).transpose();
-            let of_third = if self.n_tables == 3 { of(third, &self.ids[2])? } else { None };
-            Ok((of(first, &self.ids[0])?, of(second, &self.ids[1])?, of_third))
-        })
+        let [of_a, of_b, of_c] = self.backward([a, b, c], gradient)?;
+        Ok((of_a, of_b, of_c))
     }
 }

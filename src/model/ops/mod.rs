@@ -10,15 +10,17 @@ mod embedding;
 mod layers;
 mod linear;
 mod norm;
+mod rotary;
 
 pub(super) use activation::activation;
 pub(super) use attention::{Sequences, attend, context, cross, probabilities};
 use candle_core::{CpuStorage, Device, Layout, Result, Storage, Tensor, bail};
 pub(super) use dropout::{drop_out, drop_out_and_add};
-pub(super) use embedding::embed;
+pub(super) use embedding::{Table, embed};
 pub(super) use layers::{Block, Masks, Module, layers};
 pub(super) use linear::linear;
 pub(super) use norm::layer_norm;
+pub(super) use rotary::Turns;
 
 /// How an op is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

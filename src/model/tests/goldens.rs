@@ -14,6 +14,9 @@ fn hidden_states_attentions_and_logits_are_those_of_transformers() {
             };
             let out = model.forward_by(rows.packed(), EVERYTHING, route).unwrap();
             assert_eq!((out.hidden_states.len(), out.attentions.len()), (4, 3));
+            if expected.contains_key("last_hidden_state") {
+                check("last_hidden_state", &out.last_hidden_state);
+            }
             for (i, x) in out.hidden_states.iter().enumerate() {
                 check(&format!("hidden_{i}"), x);
             }

@@ -1,15 +1,15 @@
 //! Attention of tokens that see their whole sequence and have projections of their own (Beltagy et al., 2020, section 3.1).
 
-use super::{
-    arena::{Arena, grow},
-    weights::Weights,
-};
 use crate::{
     kernels::{
         flash::{self, Heads, Rows},
         linear::{After, Linear},
     },
     model::ModelError,
+    runtime::{
+        arena::{Arena, grow},
+        weights::Weights,
+    },
 };
 
 /// How the global tokens of a layer attend. Both read what stands behind the queries, keys and values of each token.

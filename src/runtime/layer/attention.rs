@@ -1,123 +1,148 @@
-//! One layer: attention over whole sequences, everything else row by row.
+//! Attention of a layer: projections, windows, tokens that see everything.
 
 use std::ops::Range;
 
-use super::{
-    Chunk,
-    arena::{Arena, grow},
-    global::Global,
-    weights::{self, Stored, Weights},
-};
+use super::global::Global;
 use crate::{
     kernels::{
         flash::{self, Heads, Rows, Window},
         linear::{After, Linear, Quantized},
-        norm,
+        rotary,
     },
     model::{EncoderSpec, ModelError},
+    runtime::{
+        Chunk,
+        arena::{Arena, grow},
+        weights::{self, Stored, Weights},
+    },
 };
 
-/// `x = LayerNorm(x + attention(x))`, then `LayerNorm(x + W₂ f(W₁ x))` (Vaswani et al., 2017, 3.1).
-pub(super) struct Layer {
+/// `softmax(q kᵀ / √dim) v` of what each token sees.
+pub(in crate::runtime) struct Attention {
+    hidden_size: usize,
     heads: Heads,
     /// How far a token sees each way; all of its sequence without it.
     reach: Option<usize>,
-    /// Queries, keys and values, and what global tokens need of every token: in one product, or one by one where some are
-    /// int8 and some are not.
-    projections: Vec<Linear>,
+    /// Queries, keys and values, and what global tokens need of every token: in one product, or some by some where they are
+    /// stored differently or see different rows.
+    projections: Vec<Projection>,
+    /// The angles by which each position turns queries and keys.
+    frequencies: Option<Vec<f32>>,
     global: Option<Global>,
-    output: Linear,
-    output_norm: (Vec<f32>, Vec<f32>),
-    up: Linear,
-    down: Linear,
-    down_norm: (Vec<f32>, Vec<f32>),
-    after_up: After,
-    eps: f32,
 }
 
-/// What a layer needs beside the rows it works on.
-pub(super) struct Room<'a> {
-    pub(super) wide: &'a mut Vec<f32>,
-    pub(super) quantized: &'a mut Quantized,
+/// Some of the projections, side by side.
+struct Projection {
+    linear: Linear,
+    /// Whether it sees the layer's input, where others see something else.
+    of_hidden: bool,
 }
 
-impl Layer {
-    /// `has_globals` says whether any token sees everything where attention has windows.
+impl Attention {
     pub(super) fn new(
         spec: &EncoderSpec,
         index: usize,
+        prefix: &str,
         has_globals: bool,
         weights: &mut Weights,
     ) -> Result<Self, ModelError> {
-        let prefix = format!("bert.encoder.layer.{index}");
-        let attention = format!("{prefix}.attention.self");
+        let module = format!("{prefix}.attention.self");
         let shape = spec.layers[index];
         let has_globals = has_globals && shape.reach.is_some();
         let heads = Heads { count: shape.heads, dim: spec.head_dim };
-        let global = has_globals.then(|| Global::new(&attention, heads, weights)).transpose()?;
+        let global = has_globals.then(|| Global::new(&module, heads, weights)).transpose()?;
         let more = global.as_ref().map_or(&[][..], Global::projected);
+        let mut projections = Vec::new();
+        let values_differ = spec.bottleneck.is_some_and(|bottleneck| bottleneck.shares_keys);
+        let of_seen = if values_differ { vec!["query", "key"] } else { [&["query", "key", "value"], more].concat() };
+        let of_hidden: &[&str] = if values_differ { &["value"] } else { &[] };
+        for (names, of_hidden) in [(of_seen.as_slice(), false), (of_hidden, true)] {
+            let linear = side_by_side(&module, names, weights)?;
+            projections.extend(linear.into_iter().map(|linear| Projection { linear, of_hidden }));
+        }
         Ok(Self {
+            hidden_size: spec.hidden_size,
             heads,
             reach: shape.reach,
-            projections: projections(&attention, &[&["query", "key", "value"], more].concat(), weights)?,
+            projections,
+            frequencies: spec.theta(index).map(|theta| rotary::frequencies(theta, spec.head_dim)),
             global,
-            output: weights.linear(&format!("{prefix}.attention.output.dense"))?,
-            output_norm: weights.norm(&format!("{prefix}.attention.output.LayerNorm"))?,
-            up: weights.linear(&format!("{prefix}.intermediate.dense"))?,
-            down: weights.linear(&format!("{prefix}.output.dense"))?,
-            down_norm: weights.norm(&format!("{prefix}.output.LayerNorm"))?,
-            after_up: After { activation: Some(spec.activation.function()), add: false },
-            eps: spec.layer_norm_eps as f32,
         })
     }
 
     /// Numbers a token has between projection and attention.
-    pub(super) fn qkv_width(&self) -> usize {
+    pub(in crate::runtime) fn qkv_width(&self) -> usize {
         3 * self.width() + self.global.as_ref().map_or(0, Global::width)
     }
 
     /// Numbers a token has after attention.
-    pub(super) fn width(&self) -> usize {
+    pub(in crate::runtime) fn width(&self) -> usize {
         self.heads.count * self.heads.dim
     }
 
-    /// Queries, keys and values of some rows, and behind them what global tokens need of every token.
-    pub(super) fn project(&self, x: &[f32], room: Room<'_>, qkv: &mut [f32]) {
-        let Room { wide, quantized } = room;
+    /// Queries, keys and values of some rows, from what is seen of them and from the rows themselves, and behind them what
+    /// global tokens need of every token.
+    pub(super) fn project(
+        &self,
+        [seen, x]: [&[f32]; 2],
+        wide: &mut Vec<f32>,
+        quantized: &mut Quantized,
+        qkv: &mut [f32],
+    ) {
         let stride = self.qkv_width();
-        if let [all] = self.projections.as_slice()
-            && all.outputs() == stride
+        if let [Projection { linear, of_hidden: false }] = self.projections.as_slice()
+            && linear.outputs() == stride
         {
-            return all.forward(x, quantized, After::default(), qkv);
+            return linear.forward(seen, quantized, After::default(), qkv);
         }
         let rows = qkv.len() / stride;
         let mut column = 0;
-        for linear in &self.projections {
+        for Projection { linear, of_hidden } in &self.projections {
             grow(wide, rows * linear.outputs());
             let out = &mut wide[..rows * linear.outputs()];
-            linear.forward(x, quantized, After::default(), out);
+            linear.forward(if *of_hidden { x } else { seen }, quantized, After::default(), out);
             put(out, linear.outputs(), qkv, column..stride);
             column += linear.outputs();
         }
         self.pass(x, qkv);
     }
 
+    /// Turns queries and keys of some rows of a chunk by their positions, where they are turned.
+    pub(super) fn turn(&self, chunk: Chunk<'_>, rows: Range<usize>, room: &mut Vec<f32>, qkv: &mut [f32]) {
+        let Some(frequencies) = &self.frequencies else { return };
+        let mut sequence = chunk.offsets.partition_point(|offset| *offset <= rows.start).saturating_sub(1);
+        for (row, qkv) in rows.zip(qkv.chunks_exact_mut(self.qkv_width())) {
+            if row >= chunk.offsets[sequence + 1] {
+                sequence += 1;
+            }
+            let queries_and_keys = &mut qkv[..2 * self.width()];
+            rotary::turn(frequencies, row - chunk.offsets[sequence], room, queries_and_keys);
+        }
+    }
+
     /// Hidden states of some rows where global tokens need them; all that [`Self::attend_firsts`] needs of a layer whose
     /// [`Self::firsts_need_hidden_states_alone`].
-    pub(super) fn pass(&self, x: &[f32], qkv: &mut [f32]) {
+    pub(in crate::runtime) fn pass(&self, x: &[f32], qkv: &mut [f32]) {
         if self.global.as_ref().is_some_and(Global::reads_hidden_states) {
-            put(x, self.output.outputs(), qkv, 3 * self.width()..self.qkv_width());
+            put(x, self.hidden_size, qkv, 3 * self.width()..self.qkv_width());
         }
     }
 
     /// Whether first tokens, which are global where any token is, attend by hidden states.
-    pub(super) fn firsts_need_hidden_states_alone(&self) -> bool {
+    pub(in crate::runtime) fn firsts_need_hidden_states_alone(&self) -> bool {
         self.global.as_ref().is_some_and(Global::reads_hidden_states)
     }
 
     /// Attention of some rows of a chunk, whose hidden states are in `x`, over what they see of their sequences; the result
     /// is left in `arena.context`.
-    pub(super) fn attend(&self, chunk: Chunk<'_>, qkv: &[f32], rows: Range<usize>, x: &[f32], arena: &mut Arena) {
+    pub(in crate::runtime) fn attend(
+        &self,
+        chunk: Chunk<'_>,
+        qkv: &[f32],
+        rows: Range<usize>,
+        x: &[f32],
+        arena: &mut Arena,
+    ) {
         let width = self.width();
         grow(&mut arena.context, rows.len() * width);
         let first = chunk.offsets.partition_point(|offset| *offset <= rows.start).saturating_sub(1);
@@ -135,7 +160,7 @@ impl Layer {
     }
 
     /// The same for the first token of each sequence, one row a sequence, `x` too.
-    pub(super) fn attend_firsts(&self, chunk: Chunk<'_>, qkv: &[f32], x: &[f32], arena: &mut Arena) {
+    pub(in crate::runtime) fn attend_firsts(&self, chunk: Chunk<'_>, qkv: &[f32], x: &[f32], arena: &mut Arena) {
         grow(&mut arena.context, (chunk.offsets.len() - 1) * self.width());
         for (row, ends) in chunk.offsets.windows(2).enumerate() {
             let sequence = self.sequence(chunk, ends, qkv, arena);
@@ -166,23 +191,9 @@ impl Layer {
     /// Attention of a global token over its whole sequence; `row` is its place in `x` and in `arena.context`.
     fn attend_all(&self, sequence: Rows<'_>, row: usize, x: &[f32], arena: &mut Arena) {
         if let Some(global) = &self.global {
-            let hidden = self.output.outputs();
+            let hidden = self.hidden_size;
             global.attend(&x[row * hidden..][..hidden], sequence.from(3 * self.width()), row, arena);
         }
-    }
-
-    /// What follows attention, in place: `x` holds the layer's input, `context` what attention gave for these rows.
-    pub(super) fn finish(&self, x: &mut [f32], context: &[f32], room: Room<'_>) {
-        let Room { wide, quantized } = room;
-        let residual = After { activation: None, add: true };
-        self.output.forward(context, quantized, residual, x);
-        norm::in_place(x, &self.output_norm.0, &self.output_norm.1, self.eps);
-        let rows = x.len() / self.up.inputs();
-        grow(wide, rows * self.up.outputs());
-        let wide = &mut wide[..rows * self.up.outputs()];
-        self.up.forward(x, quantized, self.after_up, wide);
-        self.down.forward(wide, quantized, residual, x);
-        norm::in_place(x, &self.down_norm.0, &self.down_norm.1, self.eps);
     }
 }
 
@@ -193,25 +204,27 @@ fn put(from: &[f32], width: usize, to: &mut [f32], columns: Range<usize>) {
     }
 }
 
-/// Projections side by side in one product where they are stored alike, else one by one.
-fn projections(module: &str, names: &[&str], weights: &mut Weights) -> Result<Vec<Linear>, ModelError> {
+/// Projections in one product where they are stored alike, else one by one.
+fn side_by_side(module: &str, names: &[&str], weights: &mut Weights) -> Result<Vec<Linear>, ModelError> {
     let mut parts = Vec::with_capacity(names.len());
     for name in names {
         let module = format!("{module}.{name}");
-        let bias = weights.take(&format!("{module}.bias"))?;
-        parts.push((weights.take_weight(&module)?, bias));
+        let weight = weights.take_weight(&module)?;
+        parts.push((weights.bias(&module, weight.rows())?, weight));
     }
-    let bias: Vec<f32> = parts.iter().flat_map(|(_, bias)| bias.iter().copied()).collect();
-    let weights: Vec<&Stored> = parts.iter().map(|(weight, _)| weight).collect();
+    let bias: Vec<f32> = parts.iter().flat_map(|(bias, _)| bias.iter().copied()).collect();
+    let weights: Vec<&Stored> = parts.iter().map(|(_, weight)| weight).collect();
     let f32: Vec<_> = weights.iter().filter_map(|weight| weight.as_f32()).collect();
     let int8: Vec<_> = weights.iter().filter_map(|weight| weight.as_int8()).collect();
-    Ok(if f32.len() == parts.len() {
+    Ok(if parts.is_empty() {
+        Vec::new()
+    } else if f32.len() == parts.len() {
         vec![Linear::from_f32(&f32.concat(), &bias)]
     } else if int8.len() == parts.len() {
         let values: Vec<_> = int8.iter().map(|weight| weight.values()).collect();
         let scales: Vec<_> = int8.iter().map(|weight| weight.scales()).collect();
         vec![Linear::from_int8(&values.concat(), &scales.concat(), &bias)]
     } else {
-        parts.iter().map(|(weight, bias)| weights::pack(weight, bias)).collect()
+        parts.iter().map(|(bias, weight)| weights::pack(weight, bias)).collect()
     })
 }
