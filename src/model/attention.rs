@@ -22,17 +22,26 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// The heads' outputs side by side, and the probabilities where they are kept. These are taken before dropout, so that a
+/// What a layer's attention keeps on request.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// The probabilities, `[Σ heads · len²]`.
+    pub(super) probabilities: Option<Tensor>,
+    /// Queries, keys and values, `[tokens, heads · head_dim]` each.
+    pub(super) projections: Option<[Tensor; 3]>,
+}
+
+/// The heads' outputs side by side, and what is kept. Probabilities are taken before dropout, so that a
 /// student can learn from them; kept ones have gradients too. Of a token that sees everything they are those of its window.
 ///
 /// # Shapes
-/// `[tokens, …]` → `[tokens, heads · head_dim]`, `[Σ heads · len²]`.
+/// `[tokens, …]` → `[tokens, heads · head_dim]`.
 pub(super) fn forward(
     pass: &Pass<'_>,
     index: usize,
     prefix: &str,
     sources: Sources<'_>,
-) -> Result<(Tensor, Option<Tensor>), ModelError> {
+) -> Result<(Tensor, Kept), ModelError> {
     let x = sources.queries_and_keys;
     let project = |name: &str, x: &Tensor| pass.linear(&format!("{prefix}.attention.self.{name}"), x);
     let (mut q, mut k, v) = (project("query", x)?, project("key", x)?, project("value", sources.values)?);
@@ -42,13 +51,18 @@ pub(super) fn forward(
         (q, k) = (turns.apply(&q)?, turns.apply(&k)?);
     }
     let mask = pass.attention_mask(index);
-    let (context, kept) = if pass.keep.attentions {
+    let mut kept = Kept::default();
+    let context = if pass.keep.attentions {
         let probabilities = ops::probabilities(&q, &k, &sequences, pass.route)?;
         let dropped = ops::drop_out(&probabilities, mask, pass.route)?;
-        (ops::context(&dropped, &v, &sequences, pass.route)?, Some(probabilities))
+        kept.probabilities = Some(probabilities);
+        ops::context(&dropped, &v, &sequences, pass.route)?
     } else {
-        (ops::attend(&q, &k, &v, &sequences, mask, pass.route)?, None)
+        ops::attend(&q, &k, &v, &sequences, mask, pass.route)?
     };
+    if pass.keep.projections {
+        kept.projections = Some([q, k, v]);
+    }
     if pass.globals.is_empty() || sequences.reach.is_none() {
         return Ok((context, kept));
     }

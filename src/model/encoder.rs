@@ -84,13 +84,14 @@ impl<'a> Pass<'a> {
         if let Some(memory) = self.memory() {
             return self.run_collecting(x, memory);
         }
-        let (mut hidden_states, mut attentions) = (Vec::new(), Vec::new());
+        let (mut hidden_states, mut attentions, mut projections) = (Vec::new(), Vec::new(), Vec::new());
         for index in 0..self.model.spec.n_layers() {
             if self.keep.hidden_states {
                 hidden_states.push(x.clone());
             }
-            let (out, attention) = layer::forward(self, index, &x)?;
-            attentions.extend(attention);
+            let (out, kept) = layer::forward(self, index, &x)?;
+            attentions.extend(kept.probabilities);
+            projections.extend(kept.projections);
             x = out;
         }
         if self.keep.hidden_states {
@@ -100,7 +101,7 @@ impl<'a> Pass<'a> {
             x = self.norm(FINAL_NORM, &x)?;
         }
         let logits = heads::forward(self, &x)?;
-        Ok(Output { last_hidden_state: x, logits, hidden_states, attentions })
+        Ok(Output { last_hidden_state: x, logits, hidden_states, attentions, projections })
     }
 
     /// The layers as one operation, or one each where their results are kept.
@@ -118,12 +119,14 @@ impl<'a> Pass<'a> {
             x = ops::layers(&x, blocks.collect::<Result<_, _>>()?, memory)?;
         }
         let logits = heads::forward(self, &x)?;
-        Ok(Output { last_hidden_state: x, logits, hidden_states, attentions: Vec::new() })
+        let (attentions, projections) = (Vec::new(), Vec::new());
+        Ok(Output { last_hidden_state: x, logits, hidden_states, attentions, projections })
     }
 
     /// Where gradients go, in a pass that trains and keeps nothing from within its layers.
     pub(super) fn memory(&self) -> Option<&'a TrainingMemory> {
-        let trains = self.keep.dropout_seed.is_some() && !self.keep.attentions && self.route == Route::Fused;
+        let looks_within = self.keep.attentions || self.keep.projections;
+        let trains = self.keep.dropout_seed.is_some() && !looks_within && self.route == Route::Fused;
         let spec = &self.model.spec;
         let is_plain = spec.has_plain_layers() && spec.layers.iter().all(|layer| layer.reach.is_none());
         self.model.memory.as_ref().filter(|_| trains && is_plain)

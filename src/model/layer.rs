@@ -4,16 +4,16 @@ use candle_core::Tensor;
 
 use super::{
     ModelError,
-    attention::{self, Sources},
+    attention::{self, Kept, Sources},
     encoder::Pass,
     ops::{self, Block, Masks, Module},
 };
 
-/// A block of the model's kind; also the attention probabilities where they are kept.
+/// A block of the model's kind; also what its attention keeps.
 ///
 /// # Shapes
 /// `[tokens, hidden]` → the same.
-pub(super) fn forward(pass: &Pass<'_>, index: usize, x: &Tensor) -> Result<(Tensor, Option<Tensor>), ModelError> {
+pub(super) fn forward(pass: &Pass<'_>, index: usize, x: &Tensor) -> Result<(Tensor, Kept), ModelError> {
     let prefix = pass.model.spec.prefix(index);
     if pass.model.spec.pre_norm { pre_norm(pass, index, &prefix, x) } else { post_norm(pass, index, &prefix, x) }
 }
@@ -21,7 +21,7 @@ pub(super) fn forward(pass: &Pass<'_>, index: usize, x: &Tensor) -> Result<(Tens
 /// `x = Norm(x + dropout(attention(x)))`, then `Norm(x + dropout(W₂ f(W₁ x)))` (Vaswani et al., 2017, 3.1), as often as there
 /// are feed-forward nets. With a bottleneck all of it happens in a narrower `x`, and the result is brought back to the width
 /// and added to what came in (Sun et al., 2020, figure 1).
-fn post_norm(pass: &Pass<'_>, index: usize, prefix: &str, x: &Tensor) -> Result<(Tensor, Option<Tensor>), ModelError> {
+fn post_norm(pass: &Pass<'_>, index: usize, prefix: &str, x: &Tensor) -> Result<(Tensor, Kept), ModelError> {
     let (spec, route) = (&pass.model.spec, pass.route);
     let narrow = |name: &str| {
         let narrowed = pass.linear(&format!("{prefix}.bottleneck.{name}.dense"), x)?;
@@ -32,7 +32,7 @@ fn post_norm(pass: &Pass<'_>, index: usize, prefix: &str, x: &Tensor) -> Result<
         Some(bottleneck) if bottleneck.shares_keys => Sources { queries_and_keys: &narrow("attention")?, values: x },
         _ => Sources::all(&inner),
     };
-    let (attended, attention) = attention::forward(pass, index, prefix, sources)?;
+    let (attended, kept) = attention::forward(pass, index, prefix, sources)?;
     let projected = pass.linear(&format!("{prefix}.attention.output.dense"), &attended)?;
     inner = ops::drop_out_and_add(&projected, &inner, pass.attention_output_mask(index), route)?;
     inner = pass.norm(&format!("{prefix}.attention.output.LayerNorm"), &inner)?;
@@ -48,19 +48,19 @@ fn post_norm(pass: &Pass<'_>, index: usize, prefix: &str, x: &Tensor) -> Result<
         inner = ops::drop_out_and_add(&widened, x, pass.feed_forward_mask(index), route)?;
         inner = pass.norm(&format!("{prefix}.output.bottleneck.LayerNorm"), &inner)?;
     }
-    Ok((inner, attention))
+    Ok((inner, kept))
 }
 
 /// `x = x + dropout(attention(Norm(x)))`, then `x + dropout(W₂ f(W₁ Norm(x)))`; the first layer's attention has no norm
 /// before it, as the embeddings have one behind them (Warner et al., 2024, section 2.1.1).
-fn pre_norm(pass: &Pass<'_>, index: usize, prefix: &str, x: &Tensor) -> Result<(Tensor, Option<Tensor>), ModelError> {
+fn pre_norm(pass: &Pass<'_>, index: usize, prefix: &str, x: &Tensor) -> Result<(Tensor, Kept), ModelError> {
     let normed = if index == 0 { x.clone() } else { pass.norm(&format!("{prefix}.attention.LayerNorm"), x)? };
-    let (attended, attention) = attention::forward(pass, index, prefix, Sources::all(&normed))?;
+    let (attended, kept) = attention::forward(pass, index, prefix, Sources::all(&normed))?;
     let projected = pass.linear(&format!("{prefix}.attention.output.dense"), &attended)?;
     let x = ops::drop_out_and_add(&projected, x, pass.attention_output_mask(index), pass.route)?;
     let normed = pass.norm(&format!("{prefix}.intermediate.LayerNorm"), &x)?;
     let outer = feed_forward(pass, prefix, &normed)?;
-    Ok((ops::drop_out_and_add(&outer, &x, pass.feed_forward_mask(index), pass.route)?, attention))
+    Ok((ops::drop_out_and_add(&outer, &x, pass.feed_forward_mask(index), pass.route)?, kept))
 }
 
 /// `W₂ f(W₁ x)`, or `W₂ (f(W₁ x) · V x)` with a gate.

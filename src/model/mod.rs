@@ -24,6 +24,7 @@ pub use int8::Int8Weight;
 pub use memory::TrainingMemory;
 pub(crate) use network::globals;
 pub use network::{Head, Keep, Model, Output, Packed, Quantized};
+pub use ops::relations;
 pub(crate) use params::{DECODER_REST, FINAL_NORM, PROJECTION, TRANSFORM, TRANSFORM_NORM};
 pub use params::{Parameter, parameters};
 pub use spec::{

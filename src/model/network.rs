@@ -86,6 +86,8 @@ pub struct Keep {
     pub hidden_states: bool,
     /// Keep the attention probabilities of each layer.
     pub attentions: bool,
+    /// Keep the queries, keys and values of each layer.
+    pub projections: bool,
     /// Train: drop out with this seed (a seed a step). `None` is inference.
     pub dropout_seed: Option<u64>,
 }
@@ -101,6 +103,8 @@ pub struct Output {
     /// On request: each layer's attention probabilities (before dropout), sequence after sequence, head after head,
     /// flattened: `[Σ heads · len²]`.
     pub attentions: Vec<Tensor>,
+    /// On request: each layer's queries, keys and values, `[total_tokens, heads · head_dim]` each.
+    pub projections: Vec<[Tensor; 3]>,
 }
 
 impl fmt::Debug for Model {
@@ -165,6 +169,20 @@ impl Model {
     /// When a tensor cannot be made.
     pub fn init(spec: EncoderSpec, head: Head, seed: u64, device: &Device) -> Result<Self, ModelError> {
         Self::init_of(families::default(), spec, head, seed, device)
+    }
+
+    /// The same of the family of a `model_type`.
+    ///
+    /// # Errors
+    /// When there is no such family, its `config.json` cannot say the shape, or a tensor cannot be made.
+    pub fn init_as(
+        model_type: &str,
+        spec: EncoderSpec,
+        head: Head,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        Self::init_of(families::of(model_type).map_err(ModelError::Checkpoint)?, spec, head, seed, device)
     }
 
     /// The same of this model's family.

@@ -111,6 +111,7 @@ pub struct Rotary {
 
 /// Which parts have biases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each part has biases or not")]
 pub struct Biases {
     /// The linear layers of attention.
     pub attention: bool,
@@ -152,6 +153,7 @@ pub enum ClassifierHead {
 
 /// The shape of an encoder.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "families differ in parts that are there or not")]
 pub struct EncoderSpec {
     /// `hidden_size`.
     pub hidden_size: usize,

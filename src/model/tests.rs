@@ -44,7 +44,7 @@ const MODELS: [&str; 27] = [
     "roberta-masked-lm",
     "xlm-roberta-classifier",
 ];
-const EVERYTHING: Keep = Keep { hidden_states: true, attentions: true, dropout_seed: None };
+const EVERYTHING: Keep = Keep { hidden_states: true, attentions: true, projections: false, dropout_seed: None };
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)

@@ -150,7 +150,9 @@ fn means(chunk: Chunk<'_>, x: &[f32], hidden: usize, out: &mut Vec<f32>) {
             mean.iter_mut().zip(x).for_each(|(sum, x)| *sum += x);
         }
         let n = (ends[1] - ends[0]) as f32;
-        mean.iter_mut().for_each(|sum| *sum /= n);
+        for sum in mean {
+            *sum /= n;
+        }
     }
 }
 

@@ -49,14 +49,12 @@ impl Weights {
 
     /// The weight of a module, f32 or int8, which is then gone.
     pub(super) fn take_weight(&mut self, module: &str) -> Result<Stored, ModelError> {
-        match self.model.int8.remove(module) {
-            Some(weight) => Ok(Stored::Int8(Box::new(weight))),
-            None => {
-                let name = format!("{module}.weight");
-                let rows = self.model.params.get(&name).ok_or_else(|| missing(&name))?.dim(0)?;
-                Ok(Stored::F32 { values: self.take(&name)?, rows })
-            }
+        if let Some(weight) = self.model.int8.remove(module) {
+            return Ok(Stored::Int8(Box::new(weight)));
         }
+        let name = format!("{module}.weight");
+        let rows = self.model.params.get(&name).ok_or_else(|| missing(&name))?.dim(0)?;
+        Ok(Stored::F32 { values: self.take(&name)?, rows })
     }
 
     /// The bias of a module, which is then gone; zeros where its family has none.

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     base::{plural, units},
     compress::distill::{
-        Attention, Distillation, Hard, HiddenLayers, LastHidden, Logits, Needs, StudentShape, Teacher, Term,
-        WeightedTerm, fresh_student, student_of_layers, uniform_mapping,
+        Architecture, Attention, Comparison, Distillation, Hard, HiddenLayers, LastHidden, Logits, Needs, Relations,
+        StudentShape, Teacher, Term, WeightedTerm, fresh_student, start_from, student_of_layers, uniform_mapping,
     },
     data::Tokenizer,
     model::{self, Head, Model},
@@ -26,18 +26,22 @@ training_params! {
     /// Parameters of a `distill` stage.
     pub(super) struct Params {
         epochs: 3;
-        /// The student: `{layers: [0, 2, 4]}` of the teacher, or `{config: {…}}` for a fresh one. Left out when a
-        /// model is wired to the port `student`.
+        /// The student: `{layers: [0, 2, 4]}` of the teacher, `{arch: tinybert-4l-312}` for one of a published shape, or
+        /// `{config: {…}}` for one of any. Left out when a model is wired to the port `student`.
         #[serde(skip_serializing_if = "Option::is_none")]
         student: Option<Student> = None,
+        /// What a student of another shape than the teacher's starts from.
+        init: Init = Init::Teacher,
         /// How much the teacher's and the student's logits are softened.
         temperature: f64 = 2.0,
         /// The weights of the terms of the loss.
         loss: Weights = Weights::default(),
         /// For each layer of the student the teacher's layer that it follows in `hidden_layers` and `attention`,
-        /// counted from 0; evenly spread where it is left out.
+        /// counted from 0; evenly spread where it is left out. Also for `attention_kl`.
         #[serde(skip_serializing_if = "Option::is_none")]
         follow: Option<Vec<usize>> = None,
+        /// Heads into which `relations` cuts queries, keys and values; a divisor of both models' widths.
+        relation_heads: usize = 12,
     }
 }
 
@@ -48,8 +52,74 @@ pub(super) enum Student {
     /// Some layers of the teacher, with its embeddings, pooler and head: a list of numbers from 0, `{every: 2}`,
     /// `{first: 3}` or `{last: 3}`.
     Layers(Layers),
-    /// A fresh model with the teacher's vocabulary and labels.
+    /// A model of a published shape with the teacher's vocabulary and labels.
+    Arch(Arch),
+    /// A model of any shape of the teacher's family, with the teacher's vocabulary and labels.
     Config(Config),
+}
+
+/// Published shapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(super) enum Arch {
+    /// `TinyBERT`: 4 layers of 312 (Jiao et al., 2020).
+    #[serde(rename = "tinybert-4l-312")]
+    Tinybert4l312,
+    /// `TinyBERT`: 6 layers of 768.
+    #[serde(rename = "tinybert-6l-768")]
+    Tinybert6l768,
+    /// `MiniLM`: 6 layers of 384 (Wang et al., 2020).
+    #[serde(rename = "minilm-l6-h384")]
+    MinilmL6H384,
+    /// `MiniLM`: 12 layers of 384.
+    #[serde(rename = "minilm-l12-h384")]
+    MinilmL12H384,
+    /// BERT: 2 layers of 128 (Turc et al., 2019).
+    #[serde(rename = "bert-tiny")]
+    BertTiny,
+    /// BERT: 4 layers of 256.
+    #[serde(rename = "bert-mini")]
+    BertMini,
+    /// BERT: 4 layers of 512.
+    #[serde(rename = "bert-small")]
+    BertSmall,
+    /// `DistilBERT`: 6 layers of 768 (Sanh et al., 2019).
+    #[serde(rename = "distilbert")]
+    Distilbert,
+    /// `MobileBERT`: 24 layers of 512, 128 within, four feed-forward nets each (Sun et al., 2020).
+    #[serde(rename = "mobilebert")]
+    Mobilebert,
+    /// `MobileBERT`: the same with two feed-forward nets each and narrower attention.
+    #[serde(rename = "mobilebert-tiny")]
+    MobilebertTiny,
+}
+
+impl Arch {
+    fn architecture(self) -> Architecture {
+        let name = match self {
+            Self::Tinybert4l312 => "tinybert-4l-312",
+            Self::Tinybert6l768 => "tinybert-6l-768",
+            Self::MinilmL6H384 => "minilm-l6-h384",
+            Self::MinilmL12H384 => "minilm-l12-h384",
+            Self::BertTiny => "bert-tiny",
+            Self::BertMini => "bert-mini",
+            Self::BertSmall => "bert-small",
+            Self::Distilbert => "distilbert",
+            Self::Mobilebert => "mobilebert",
+            Self::MobilebertTiny => "mobilebert-tiny",
+        };
+        Architecture::of(name).expect("each name is in the list")
+    }
+}
+
+/// What a student of another shape than the teacher's starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Init {
+    /// From the teacher's weights, evenly spaced rows and columns of them, as far as they fit; from random numbers
+    /// elsewhere.
+    Teacher,
+    /// From random numbers.
+    Random,
 }
 
 /// The shape of a fresh student.
@@ -82,23 +152,37 @@ pub(super) struct Weights {
     hidden_layers: f64,
     /// Squared errors of the attention probabilities of all layers.
     attention: f64,
+    /// `KL(teacher ‖ student)` of the attention probabilities of all layers.
+    attention_kl: f64,
+    /// `KL(teacher ‖ student)` of the relations among queries, keys and values of the last layer.
+    relations: f64,
 }
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { logits: 0.5, hard: 0.5, hidden: 0.0, hidden_layers: 0.0, attention: 0.0 }
+        Self {
+            logits: 0.5,
+            hard: 0.5,
+            hidden: 0.0,
+            hidden_layers: 0.0,
+            attention: 0.0,
+            attention_kl: 0.0,
+            relations: 0.0,
+        }
     }
 }
 
 impl Weights {
-    fn by_name(&self) -> [(&'static str, f64); 5] {
-        let Self { logits, hard, hidden, hidden_layers, attention } = *self;
+    fn by_name(&self) -> [(&'static str, f64); 7] {
+        let Self { logits, hard, hidden, hidden_layers, attention, attention_kl, relations } = *self;
         [
             ("logits", logits),
             ("hard", hard),
             ("hidden", hidden),
             ("hidden_layers", hidden_layers),
             ("attention", attention),
+            ("attention_kl", attention_kl),
+            ("relations", relations),
         ]
     }
 }
@@ -125,9 +209,10 @@ impl Stage for Distill {
         if weights.iter().all(|(_, weight)| *weight == 0.0) {
             faults.at("loss", "every weight is 0").help("`{logits: 0.5, hard: 0.5}` is a good start");
         }
-        if params.follow.is_some() && params.loss.hidden_layers == 0.0 && params.loss.attention == 0.0 {
+        let loss = &params.loss;
+        if params.follow.is_some() && loss.hidden_layers + loss.attention + loss.attention_kl == 0.0 {
             faults
-                .at("follow", "`follow` says nothing without `hidden_layers` or `attention` in `loss`")
+                .at("follow", "`follow` says nothing without `hidden_layers`, `attention` or `attention_kl` in `loss`")
                 .help("give one of them a weight, or leave `follow` out");
         }
         match &params.student {
@@ -145,8 +230,9 @@ impl Stage for Distill {
                 }
                 faults.at_least("student.config.intermediate_size", config.intermediate_size.unwrap_or(1), 1);
             }
-            None => {}
+            Some(Student::Arch(_)) | None => {}
         }
+        faults.at_least("relation_heads", params.relation_heads, 1);
     }
 
     fn check_wires(params: &Params, wired: &[&str], faults: &mut Faults) {
@@ -155,7 +241,7 @@ impl Stage for Distill {
                 .at("student", "the student is given twice: here and at the port `student`")
                 .help("leave one of them out"),
             (None, false) => faults.at("", "there is no student").help(
-                "give `student: {layers: […]}` or `student: {config: {…}}`, or wire a model to the port `student`",
+                "give `student: {layers: […]}`, `student: {arch: …}` or `student: {config: {…}}`, or wire a model to the port `student`",
             ),
             _ => {}
         }
@@ -223,7 +309,10 @@ fn student(
                 heads: config.num_attention_heads,
                 intermediate_size: config.intermediate_size,
             };
-            (fresh_student(teacher, &shape, ctx.seed)?, None)
+            (started(fresh_student(teacher, &shape, ctx.seed)?, params, teacher, ctx)?, None)
+        }
+        (Some(Student::Arch(arch)), _) => {
+            (started(arch.architecture().student(teacher, ctx.seed)?, params, teacher, ctx)?, None)
         }
         (None, Some(artifact)) => {
             let model = Model::load(&artifact.dir, &teacher.device)?;
@@ -241,6 +330,15 @@ fn student(
         )));
     }
     Ok((model, dir))
+}
+
+/// A student of another shape, started as it is asked.
+fn started(mut student: Model, params: &Params, teacher: &Model, ctx: &StageCtx<'_>) -> Result<Model, StageError> {
+    if params.init == Init::Teacher {
+        let share = start_from(&mut student, teacher)?;
+        ctx.sink.note(format!("{} of the student's numbers start as the teacher's", Unit::Share.show(share)));
+    }
+    Ok(student)
 }
 
 /// Checks that the terms have what they need of the teacher and of the data.
@@ -283,13 +381,22 @@ fn terms(params: &Params, teacher: &Model, student: &Model, seed: u64) -> Result
             "hard" => Box::new(Hard { label_smoothing: params.label_smoothing }),
             "hidden" => Box::new(LastHidden::new(width, teacher_width, seed, device)?),
             "hidden_layers" => Box::new(HiddenLayers::new(mapping.clone(), width, teacher_width, seed, device)?),
+            "relations" => {
+                let [student, teacher] = [student, teacher].map(attention_width);
+                Box::new(Relations::new(params.relation_heads, student, teacher)?)
+            }
             _ => {
                 let heads = |model: &Model| model.spec.layers.iter().map(|layer| layer.heads).collect();
-                let (student, teacher) = (heads(student), heads(teacher));
-                Box::new(Attention::new(mapping.clone(), student, teacher))
+                let comparison = if name == "attention" { Comparison::SquaredError } else { Comparison::Divergence };
+                Box::new(Attention::new(mapping.clone(), heads(student), heads(teacher), comparison))
             }
         };
         terms.push((weight, term));
     }
     Ok(terms)
+}
+
+/// The width of the queries of the last layer.
+fn attention_width(model: &Model) -> usize {
+    model.spec.layers.last().map_or(0, |layer| layer.heads * model.spec.head_dim)
 }

@@ -8,30 +8,46 @@ use crate::{
     train::{Prepared, Scope, TrainError, loss},
 };
 
-/// The mean squared error of each layer's attention probabilities against those of the teacher's layer that it is
-/// mapped to (TinyBERT, Jiao et al., 2020, eq. 7).
+/// How attention maps are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// The mean squared error of probabilities (TinyBERT, Jiao et al., 2020, eq. 7; there of scores before the softmax).
+    SquaredError,
+    /// `KL(teacher ‖ student)` (`MobileBERT`, Sun et al., 2020, eq. 3).
+    Divergence,
+}
+
+/// Each layer's attention probabilities against those of the teacher's layer that it is mapped to.
 ///
-/// It differs from the paper in that it compares probabilities, not scores before the softmax, and is the mean over the
-/// layers, not their sum. Where a layer and the one it follows differ in heads, their means over the heads are
-/// compared.
+/// It is the mean over the layers, not their sum as in the papers, so that its weight means the same for students of any
+/// depth. Where a layer and the one it follows differ in heads, their means over the heads are compared.
 pub struct Attention {
     mapping: Vec<usize>,
     student_heads: Vec<usize>,
     teacher_heads: Vec<usize>,
+    comparison: Comparison,
 }
 
 impl Attention {
     /// For a student and a teacher with these heads a layer; `mapping[i]` is the teacher's layer that the student's
     /// layer `i` follows.
     #[must_use]
-    pub fn new(mapping: Vec<usize>, student_heads: Vec<usize>, teacher_heads: Vec<usize>) -> Self {
-        Self { mapping, student_heads, teacher_heads }
+    pub fn new(
+        mapping: Vec<usize>,
+        student_heads: Vec<usize>,
+        teacher_heads: Vec<usize>,
+        comparison: Comparison,
+    ) -> Self {
+        Self { mapping, student_heads, teacher_heads, comparison }
     }
 }
 
 impl Term for Attention {
     fn name(&self) -> &'static str {
-        "attention"
+        match self.comparison {
+            Comparison::SquaredError => "attention",
+            Comparison::Divergence => "attention_kl",
+        }
     }
 
     fn keep(&self) -> Keep {
@@ -56,12 +72,15 @@ impl Term for Attention {
             let (n_student, n_teacher) = (self.student_heads[layer], self.teacher_heads[followed]);
             let (student, teacher) = (&student.attentions[layer], &teacher[followed]);
             let (error, heads) = if n_student == n_teacher {
-                (loss::squared_error(student, teacher)?, n_student)
+                (self.error(student, teacher)?, n_student)
             } else {
                 let student = mean_over_heads(student, n_student, offsets)?;
-                (loss::squared_error(&student, &mean_over_heads(teacher, n_teacher, offsets)?)?, 1)
+                (self.error(&student, &mean_over_heads(teacher, n_teacher, offsets)?)?, 1)
             };
-            let mean = (error / (scope.pairs * heads) as f64)?;
+            let mean = match self.comparison {
+                Comparison::SquaredError => (error / (scope.pairs * heads) as f64)?,
+                Comparison::Divergence => (error / (scope.tokens * heads) as f64)?,
+            };
             sum = Some(match sum {
                 Some(sum) => (sum + mean)?,
                 None => mean,
@@ -69,6 +88,15 @@ impl Term for Attention {
         }
         let sum = sum.ok_or_else(|| TrainError::Unfit("a student without layers has no attention".into()))?;
         Ok((sum / self.mapping.len() as f64)?)
+    }
+}
+
+impl Attention {
+    fn error(&self, student: &Tensor, teacher: &Tensor) -> Result<Tensor, TrainError> {
+        Ok(match self.comparison {
+            Comparison::SquaredError => loss::squared_error(student, teacher)?,
+            Comparison::Divergence => loss::kl_of_probabilities(student, teacher)?,
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The list of objectives; `trait Term`.
 
+mod architecture;
 mod attention;
 mod hard;
 mod hidden;
@@ -7,17 +8,22 @@ mod logits;
 mod mapping;
 mod objective;
 mod projection;
+mod relations;
+mod selection;
 mod student;
 mod teacher;
 #[cfg(test)]
 mod tests;
 
-pub use attention::Attention;
+pub use architecture::Architecture;
+pub use attention::{Attention, Comparison};
 pub use hard::Hard;
 pub use hidden::{HiddenLayers, LastHidden};
 pub use logits::Logits;
 pub use mapping::uniform_mapping;
 pub use objective::Distillation;
+pub use relations::Relations;
+pub use selection::start_from;
 pub use student::{StudentShape, fresh_student, student_of_layers};
 pub use teacher::{Teacher, TeacherOutput};
 

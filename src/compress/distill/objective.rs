@@ -48,6 +48,7 @@ impl Objective for Distillation {
             Keep {
                 hidden_states: keep.hidden_states || more.hidden_states,
                 attentions: keep.attentions || more.attentions,
+                projections: keep.projections || more.projections,
                 dropout_seed: None,
             }
         })

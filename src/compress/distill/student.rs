@@ -50,7 +50,7 @@ pub fn fresh_student(teacher: &Model, shape: &StudentShape, seed: u64) -> Result
     let windows = teacher.spec.layers.iter().map(|layer| layer.reach).cycle();
     let layers = windows.take(n_layers).map(|reach| LayerShape { heads, intermediate_size, reach }).collect();
     let layer_groups = teacher.spec.layer_groups.map(|groups| groups.min(n_layers));
-    let spec = EncoderSpec { hidden_size, head_dim, layers, layer_groups, ..teacher.spec.clone() };
+    let spec = EncoderSpec { hidden_size, layers, layer_groups, head_dim, ..teacher.spec.clone() };
     let student = teacher.init_alike(spec, teacher.head.clone(), seed)?;
     student.check_config()?;
     Ok(student)

@@ -20,6 +20,7 @@ fn output(states: &[Tensor], attentions: &[Tensor]) -> Output {
         logits: None,
         hidden_states: states.to_vec(),
         attentions: attentions.to_vec(),
+        projections: Vec::new(),
     }
 }
 
@@ -68,11 +69,38 @@ fn gradients_of_attentions() {
     let states = [tensor(&[3, 4], 1)];
     let teacher = || output(&states, &[tensor(&[10], 2), tensor(&[10], 3)]);
     for heads in [2, 1] {
-        let term = Attention::new(vec![1], vec![heads], vec![2, 2]);
+        let term = Attention::new(vec![1], vec![heads], vec![2, 2], Comparison::SquaredError);
         check(&[heads * 5], &numbers(heads * 5, 4), 2e-3, |x| {
             loss_of(&term, &output(&states, std::slice::from_ref(x)), teacher())
         });
+        // Of probabilities, which are positive.
+        let positive = |seed: u64| tensor(&[10], seed).affine(0.4, 0.5).unwrap();
+        let term = Attention::new(vec![1], vec![heads], vec![2, 2], Comparison::Divergence);
+        let point: Vec<f32> = numbers(heads * 5, 4).iter().map(|x| 0.4 * x + 0.5).collect();
+        check(&[heads * 5], &point, 2e-3, |x| {
+            loss_of(&term, &output(&states, std::slice::from_ref(x)), output(&states, &[positive(2), positive(3)]))
+        });
     }
+}
+
+#[test]
+fn gradients_of_relations() {
+    let with =
+        |projections: [Tensor; 3]| Output { projections: vec![projections], ..output(&[tensor(&[3, 4], 1)], &[]) };
+    let teacher = || with([1, 2, 3].map(|seed| tensor(&[3, 8], seed)));
+    let term = Relations::new(2, 4, 8).unwrap();
+    for place in 0..3 {
+        check(&[3, 4], &numbers(12, 7), 2e-3, |x| {
+            let mut projections = [4, 5, 6].map(|seed| tensor(&[3, 4], seed));
+            projections[place] = x.clone();
+            loss_of(&term, &with(projections), teacher())
+        });
+    }
+    let same = [1, 2, 3].map(|seed| tensor(&[3, 8], seed));
+    let term = Relations::new(4, 8, 8).unwrap();
+    let loss = loss_of(&term, &with(same), teacher()).unwrap().to_scalar::<f32>().unwrap();
+    assert!(loss.abs() < 1e-6, "{loss}");
+    assert!(Relations::new(3, 4, 8).is_err());
 }
 
 fn all_terms(teacher: &Model, student: &Model) -> Vec<WeightedTerm> {
@@ -84,7 +112,9 @@ fn all_terms(teacher: &Model, student: &Model) -> Vec<WeightedTerm> {
         (0.5, Box::new(Hard::default())),
         (0.1, Box::new(LastHidden::new(width, teacher_width, 1, &Device::Cpu).unwrap())),
         (0.1, Box::new(HiddenLayers::new(mapping.clone(), width, teacher_width, 1, &Device::Cpu).unwrap())),
-        (0.1, Box::new(Attention::new(mapping, heads(student), heads(teacher)))),
+        (0.1, Box::new(Attention::new(mapping.clone(), heads(student), heads(teacher), Comparison::SquaredError))),
+        (0.1, Box::new(Attention::new(mapping, heads(student), heads(teacher), Comparison::Divergence))),
+        (0.1, Box::new(Relations::new(2, width, teacher_width).unwrap())),
     ]
 }
 
@@ -106,7 +136,7 @@ fn a_narrower_student_learns_all_terms() {
     let report = train_on(&mut student, &objective, &examples);
     assert_eq!(report.without_gradient, [""; 0]);
     let names: Vec<_> = report.part_curves(10).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["logits", "hard", "hidden", "hidden_layers", "attention"]);
+    assert_eq!(names, ["logits", "hard", "hidden", "hidden_layers", "attention", "attention_kl", "relations"]);
     assert!(report.epochs[3].loss < report.epochs[0].loss, "{:?}", report.epochs);
     let moved = (objective.variables()["layers_projection"].as_detached_tensor() - projection).unwrap();
     assert!(moved.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap() > 1e-3);

@@ -44,7 +44,7 @@ pub fn compare(parent: &Model, quantized: &Model, plan: &Quantization) -> Result
         let apart = distance(found, reference) / size;
         // The embeddings are only added; each layer rounds, and one of several feed-forward nets more than once behind
         // another. 10⁻⁵ is the order of additions.
-        let of_first = if parent.spec.has_plain_layers() { 0.3 } else { 1.0 };
+        let of_first = if parent.spec.has_plain_layers() { 0.5 } else { 1.0 };
         let factor = [0.0, of_first].get(layer).copied().unwrap_or(2.0);
         let allowed = factor * price + 1e-5;
         if !apart.is_finite() || found.len() != reference.len() || apart > allowed {

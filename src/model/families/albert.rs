@@ -12,6 +12,7 @@ pub(super) const FAMILY: Family = Family {
     model_type: "albert",
     spec,
     config,
+    unsaid,
     prefix: "albert.",
     encoder: &[
         ("embeddings_project", "encoder.embedding_hidden_mapping_in"),
@@ -67,13 +68,13 @@ fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
     Ok(spec)
 }
 
-fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) -> Result<(), String> {
-    let uneven = (0..spec.n_layers()).find(|&layer| spec.layers[layer] != spec.layers[0]);
-    if let Some(layer) = uneven {
-        return Err(format!("layers of ALBERT have one shape, but layer {layer} has another than layer 0"));
-    }
+fn unsaid(spec: &EncoderSpec) -> Option<String> {
+    let uneven = (0..spec.n_layers()).find(|&layer| spec.layers[layer] != spec.layers[0])?;
+    Some(format!("layers of ALBERT have one shape, but layer {uneven} has another than layer 0"))
+}
+
+fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) {
     bert::write(spec, &KEYS, config);
     config.insert("embedding_size".to_owned(), json!(spec.embedding_width()));
     config.insert("num_hidden_groups".to_owned(), json!(spec.n_stored_layers()));
-    Ok(())
 }

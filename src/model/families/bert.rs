@@ -10,7 +10,8 @@ use crate::model::{Activation, EncoderSpec, LayerShape, ModelError, checkpoint::
 pub(super) const FAMILY: Family = Family {
     model_type: "bert",
     spec,
-    config,
+    config: |spec, config| write(spec, &KEYS, config),
+    unsaid: |_| None,
     prefix: "bert.",
     encoder: &[],
     stacked: &[],
@@ -56,11 +57,6 @@ pub(super) const KEYS: Keys = Keys {
 
 fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
     read(config, &KEYS)
-}
-
-fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) -> Result<(), String> {
-    write(spec, &KEYS, config);
-    Ok(())
 }
 
 /// The spec of a config like BERT's; what the family has beside it is the caller's.

@@ -12,6 +12,7 @@ pub(super) const FAMILY: Family = Family {
     model_type: "distilbert",
     spec,
     config,
+    unsaid: |_| None,
     prefix: "distilbert.",
     encoder: &[
         ("encoder.layer.{i}.attention.self.query", "transformer.layer.{i}.attention.q_lin"),
@@ -62,8 +63,7 @@ fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
     Ok(spec)
 }
 
-fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) -> Result<(), String> {
+fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) {
     bert::write(spec, &KEYS, config);
     config.shift_remove(KEYS.eps);
-    Ok(())
 }

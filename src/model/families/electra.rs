@@ -9,6 +9,7 @@ pub(super) const FAMILY: Family = Family {
     model_type: "electra",
     spec,
     config,
+    unsaid: |_| None,
     prefix: "electra.",
     encoder: &[("embeddings_project", "embeddings_project")],
     stacked: &[],
@@ -34,8 +35,7 @@ fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
     Ok(spec)
 }
 
-fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) -> Result<(), String> {
+fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) {
     bert::write(spec, &bert::KEYS, config);
     config.insert("embedding_size".to_owned(), json!(spec.embedding_width()));
-    Ok(())
 }

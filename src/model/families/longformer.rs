@@ -49,9 +49,8 @@ fn windows(config: &Fields<'_>, n_layers: usize) -> Result<Vec<usize>, ModelErro
     }
 }
 
-fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) -> Result<(), String> {
+fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) {
     roberta::write(spec, config);
     let windows: Vec<_> = spec.layers.iter().map(|layer| 2 * layer.reach.unwrap_or(spec.max_positions)).collect();
     config.insert("attention_window".to_owned(), json!(windows));
-    Ok(())
 }

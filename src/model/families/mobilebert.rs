@@ -86,7 +86,7 @@ fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
     Ok(spec)
 }
 
-fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) -> Result<(), String> {
+fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) {
     bert::write(spec, &KEYS, config);
     let shares_keys = spec.bottleneck.is_some_and(|bottleneck| bottleneck.shares_keys);
     let trigrams = matches!(spec.embedding, Embedding::Words { trigrams: true, .. });
@@ -105,5 +105,4 @@ fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) -> Result<(), Str
     }
     // Its reader fails where there are none of its own, whatever it is set to.
     config.insert("true_hidden_size".to_owned(), json!(spec.inner_size()));
-    Ok(())
 }

@@ -20,9 +20,10 @@ pub(super) struct Family {
     pub(super) model_type: &'static str,
     /// `config.json` to spec.
     pub(super) spec: fn(&Fields<'_>) -> Result<EncoderSpec, ModelError>,
-    /// Spec to `config.json`: sets the family's keys but `model_type`, and leaves the others. What the family cannot say is
-    /// an error.
-    config: fn(&EncoderSpec, &mut Map<String, Value>) -> Result<(), String>,
+    /// Spec to `config.json`: sets the family's keys but `model_type`, and leaves the others.
+    config: fn(&EncoderSpec, &mut Map<String, Value>),
+    /// What a spec has that the family's config cannot say, in words; nothing where it can say all.
+    unsaid: fn(&EncoderSpec) -> Option<String>,
     /// The prefix of their encoder's tensors, which checkpoints of a bare encoder lack; ours is [`PREFIX`].
     prefix: &'static str,
     /// The encoder's modules that are not as in [`ENCODER`]: our names behind the prefix, and theirs. `{i}` stands for the
@@ -139,8 +140,12 @@ impl Family {
     /// # Errors
     /// When the family's config cannot say what the spec is.
     pub(super) fn write_config(&self, spec: &EncoderSpec, config: &mut Map<String, Value>) -> Result<(), ModelError> {
+        if let Some(what) = (self.unsaid)(spec) {
+            return Err(ModelError::Checkpoint(what));
+        }
         config.insert("model_type".to_owned(), self.model_type.into());
-        (self.config)(spec, config).map_err(ModelError::Checkpoint)
+        (self.config)(spec, config);
+        Ok(())
     }
 
     /// Our name of a module to theirs, and back; what is no module of ours stays.

@@ -12,6 +12,7 @@ pub(super) const FAMILY: Family = Family {
     model_type: "modernbert",
     spec,
     config,
+    unsaid,
     prefix: "model.",
     encoder: &[
         ("embeddings.word_embeddings", "embeddings.tok_embeddings"),
@@ -125,22 +126,26 @@ fn theta(config: &Fields<'_>, layer_type: &str, key: &str, default: f64) -> Resu
     if theta > 0.0 { Ok(theta) } else { Err(config.fault(&format!("`{key}` must be above 0"))) }
 }
 
-fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) -> Result<(), String> {
+fn unsaid(spec: &EncoderSpec) -> Option<String> {
     let heads = spec.hidden_size / spec.head_dim;
     if let Some(layer) = spec.layers.iter().position(|layer| layer.heads != heads) {
-        return Err(format!(
+        return Some(format!(
             "`config.json` of ModernBERT has one `num_attention_heads` for all layers, but layer {layer} has {} of {heads} \
              left: prune neurons or layers instead",
             spec.layers[layer].heads
         ));
     }
+    every_global(spec).is_none().then(|| {
+        "`config.json` of ModernBERT says which layers see everything by `global_attn_every_n_layers`, and no number fits \
+         the layers that are left: keep layers so that every nth of them is such a layer, the first too"
+            .to_owned()
+    })
+}
+
+fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) {
     bert::write(spec, &KEYS, config);
     let reach = spec.layers.iter().find_map(|layer| layer.reach);
-    let every = every_global(spec).ok_or(
-        "`config.json` of ModernBERT says which layers see everything by `global_attn_every_n_layers`, and no number fits \
-         the layers that are left: keep layers so that every nth of them is such a layer, the first too",
-    )?;
-    config.insert("global_attn_every_n_layers".to_owned(), json!(every));
+    config.insert("global_attn_every_n_layers".to_owned(), json!(every_global(spec)));
     if let Some(reach) = reach {
         config.insert("local_attention".to_owned(), json!(2 * reach));
     }
@@ -163,7 +168,6 @@ fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) -> Result<(), Str
     ] {
         config.insert(key.to_owned(), value);
     }
-    Ok(())
 }
 
 /// The number n for which layers 0, n, 2n … and no others see everything.

@@ -8,10 +8,8 @@ use crate::model::{Activation, ClassifierHead, EncoderSpec, ModelError, Position
 pub(super) const ROBERTA: Family = Family {
     model_type: "roberta",
     spec,
-    config: |spec, config| {
-        write(spec, config);
-        Ok(())
-    },
+    config: write,
+    unsaid: |_| None,
     prefix: "roberta.",
     encoder: &[],
     stacked: &[],

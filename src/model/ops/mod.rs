@@ -10,6 +10,7 @@ mod embedding;
 mod layers;
 mod linear;
 mod norm;
+mod relations;
 mod rotary;
 
 pub(super) use activation::activation;
@@ -20,6 +21,7 @@ pub(super) use embedding::{Table, embed};
 pub(super) use layers::{Block, Masks, Module, layers};
 pub(super) use linear::linear;
 pub(super) use norm::layer_norm;
+pub use relations::relations;
 pub(super) use rotary::Turns;
 
 /// How an op is computed.

@@ -14,7 +14,7 @@ fn every_parameter_gets_a_gradient() {
             let mut model = load(name);
             let variables = model.trainable().unwrap();
             let (rows, _) = expected(name);
-            let keep = Keep { hidden_states: true, attentions, dropout_seed: seed };
+            let keep = Keep { hidden_states: true, attentions, dropout_seed: seed, ..Keep::default() };
             let out = model.forward_by(rows.packed(), keep, route).unwrap();
             let mut loss = out.last_hidden_state.sqr().unwrap().sum_all().unwrap();
             if let Some(logits) = &out.logits {
@@ -114,7 +114,7 @@ fn collected_gradients_are_those_of_the_store() {
         let rows = expected(name).0;
         for hidden_states in [false, true] {
             let backward = |model: &Model, seed: u64| {
-                let keep = Keep { dropout_seed: Some(seed), hidden_states, attentions: false };
+                let keep = Keep { dropout_seed: Some(seed), hidden_states, ..Keep::default() };
                 let out = model.forward_by(rows.packed(), keep, Route::Fused).unwrap();
                 let mut loss = out.logits.unwrap().sqr().unwrap().mean_all().unwrap();
                 for state in &out.hidden_states {

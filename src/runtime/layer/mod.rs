@@ -10,7 +10,7 @@ use std::{ops::Range, sync::Arc};
 pub(super) use self::attention::Attention;
 use self::{
     feed_forward::FeedForward,
-    source::{Narrow, Source},
+    source::{Resize, Source},
 };
 use super::{Chunk, norm::Norm, weights::Weights};
 use crate::{
@@ -36,7 +36,7 @@ enum Frame {
     /// `x = Norm(x + attention(x))`, then `Norm(x + net(x))` for each net (Vaswani et al., 2017, 3.1).
     PostNorm(Norm),
     /// The same in a narrower `x`, brought back to the width and added to what came in (Sun et al., 2020, figure 1).
-    Bottleneck { input: Arc<Narrow>, norm: Norm, output: Narrow },
+    Bottleneck { input: Arc<Resize>, norm: Norm, output: Box<Resize> },
     /// `x = x + attention(…)`, then `x + net(Norm(x))` (Warner et al., 2024, section 2.1.1).
     PreNorm(Norm),
 }
@@ -63,14 +63,14 @@ impl Layer {
     ) -> Result<Self, ModelError> {
         let prefix = spec.prefix(index);
         let narrow =
-            |name: &str, weights: &mut Weights| Narrow::new(spec, &format!("{prefix}.{name}"), weights).map(Arc::new);
+            |name: &str, weights: &mut Weights| Resize::new(spec, &format!("{prefix}.{name}"), weights).map(Arc::new);
         let norm = |name: &str, weights: &mut Weights| Norm::new(spec, &format!("{prefix}.{name}.LayerNorm"), weights);
         let (source, frame) = match spec.bottleneck {
             Some(bottleneck) => {
                 let input = narrow("bottleneck.input", weights)?;
                 let shared = if bottleneck.shares_keys { Some(narrow("bottleneck.attention", weights)?) } else { None };
-                let output = Narrow::new(spec, &format!("{prefix}.output.bottleneck"), weights)?;
-                let source = Source::Narrow(shared.unwrap_or_else(|| Arc::clone(&input)));
+                let output = Box::new(Resize::new(spec, &format!("{prefix}.output.bottleneck"), weights)?);
+                let source = Source::Resize(shared.unwrap_or_else(|| Arc::clone(&input)));
                 (source, Frame::Bottleneck { input, norm: norm("attention.output", weights)?, output })
             }
             None if spec.pre_norm => {

@@ -15,7 +15,7 @@ pub(super) enum Source {
     /// The rows normalised.
     Norm(Norm),
     /// The rows in another width.
-    Narrow(Arc<Narrow>),
+    Resize(Arc<Resize>),
 }
 
 impl Source {
@@ -24,18 +24,18 @@ impl Source {
         match self {
             Self::Hidden => x,
             Self::Norm(norm) => norm.copied(x, room),
-            Self::Narrow(narrow) => narrow.of(x, quantized, room),
+            Self::Resize(narrow) => narrow.of(x, quantized, room),
         }
     }
 }
 
-/// A linear layer and the norm behind it.
-pub(super) struct Narrow {
+/// A linear layer to another width, and the norm behind it.
+pub(super) struct Resize {
     pub(super) linear: Linear,
     pub(super) norm: Norm,
 }
 
-impl Narrow {
+impl Resize {
     pub(super) fn new(spec: &EncoderSpec, module: &str, weights: &mut Weights) -> Result<Self, ModelError> {
         let linear = weights.linear(&format!("{module}.dense"))?;
         Ok(Self { linear, norm: Norm::new(spec, &format!("{module}.LayerNorm"), weights)? })

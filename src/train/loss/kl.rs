@@ -18,6 +18,17 @@ pub fn kl_divergence(student: &Tensor, teacher: &Tensor, temperature: f64) -> Re
     (teacher.exp()? * (teacher - student)?)?.sum_all()?.affine(temperature * temperature, 0.0)
 }
 
+/// `Σ teacher · (ln teacher − ln student)` of probabilities of any shape. Nothing flows back into the teacher.
+///
+/// # Errors
+/// When the shapes do not fit, or a computation fails.
+pub fn kl_of_probabilities(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
+    // A probability that rounds to 0 has no logarithm.
+    let log = |p: &Tensor| (p + 1e-10)?.log();
+    let teacher = teacher.detach();
+    (&teacher * (log(&teacher)? - log(student)?)?)?.sum_all()
+}
+
 #[cfg(test)]
 mod tests {
     use candle_core::Device;
@@ -38,6 +49,19 @@ mod tests {
     }
 
     const EXPECTED: [f32; 2] = [3.350_061_4, 7.740_173];
+
+    #[test]
+    fn probabilities_are_compared_as_logits_are() {
+        let [student, teacher] =
+            [3, 4].map(|seed| Tensor::from_vec(finite_difference::numbers(12, seed), (3, 4), &Device::Cpu).unwrap());
+        let softmax = |x: &Tensor| log_softmax(x).unwrap().exp().unwrap();
+        let expected = kl_divergence(&student, &teacher, 1.0).unwrap().to_scalar::<f32>().unwrap();
+        let found = kl_of_probabilities(&softmax(&student), &softmax(&teacher)).unwrap().to_scalar::<f32>().unwrap();
+        assert!((found - expected).abs() < 1e-6, "{found} instead of {expected}");
+        let certain = Tensor::new(&[1.0_f32, 0.0], &Device::Cpu).unwrap();
+        let other = Tensor::new(&[0.0_f32, 1.0], &Device::Cpu).unwrap();
+        assert!(kl_of_probabilities(&certain, &other).unwrap().to_scalar::<f32>().unwrap().is_finite());
+    }
 
     #[test]
     fn gradient() {

@@ -5,7 +5,7 @@ mod kl;
 mod mse;
 
 pub use cross_entropy::cross_entropy;
-pub use kl::kl_divergence;
+pub use kl::{kl_divergence, kl_of_probabilities};
 pub use mse::squared_error;
 
 use candle_core::{D, Result, Tensor};
