@@ -11,6 +11,7 @@ mod readers;
 mod split;
 mod table;
 mod tokenize;
+mod vocabulary;
 mod whole;
 
 pub use batch::{Batch, Order, batches};
@@ -22,4 +23,5 @@ pub use query::{query, sql_fault};
 pub use split::{Fractions, SplitBy};
 pub use table::{Column, read_texts, write_table};
 pub use tokenize::{Encoding, Tokenizer};
+pub use vocabulary::Vocabulary;
 pub use whole::import_whole;

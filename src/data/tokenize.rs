@@ -92,6 +92,13 @@ impl Tokenizer {
             .collect()
     }
 
+    /// The text of a `tokenizer.json`.
+    pub(super) fn to_json(&self) -> Result<String, DataError> {
+        self.inner
+            .to_string(false)
+            .map_err(|error| DataError::content(format!("the tokenizer cannot be written: {error}")))
+    }
+
     /// The id of the mask token, where there is one.
     #[must_use]
     pub fn mask_id(&self) -> Option<u32> {

@@ -1,5 +1,7 @@
 //! `prune`: removes the weights, heads and neurons that matter least.
 
+mod vocabulary;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +37,9 @@ pub(super) struct Params {
     /// Share of each layer's feed-forward neurons to remove for good, 0 to 1. Needs `data`.
     #[serde(default)]
     neurons: f64,
+    /// Tokens to remove for good: those that the training split has not. Needs `data`.
+    #[serde(default)]
+    vocabulary: Option<vocabulary::Used>,
     /// The number of neurons that stay is a multiple of this.
     #[serde(default = "multiple_of")]
     multiple_of: usize,
@@ -123,9 +128,10 @@ impl Stage for Prune {
         faults.at_least("multiple_of", params.multiple_of, 1);
         faults.at_least("samples", params.samples, 1);
         faults.at_least("max_length", params.max_length, 3);
-        if params.weights.is_none() && params.heads == 0.0 && params.neurons == 0.0 {
+        let is_nothing = params.heads == 0.0 && params.neurons == 0.0;
+        if is_nothing && params.weights.is_none() && params.vocabulary.is_none() {
             faults
-                .at("", "nothing to prune: none of `weights`, `heads` and `neurons` is given")
+                .at("", "nothing to prune: none of `weights`, `heads`, `neurons` and `vocabulary` is given")
                 .help("`heads: 0.25` removes a quarter of the heads, `weights: {sparsity: 0.5}` half of the weights");
         }
         if let Some(weights) = &params.weights {
@@ -144,8 +150,12 @@ impl Stage for Prune {
     }
 
     fn check_wires(params: &Params, wired: &[&str], faults: &mut Faults) {
-        let uses =
-            [("heads", params.heads > 0.0), ("neurons", params.neurons > 0.0), ("recover", params.recover.is_some())];
+        let uses = [
+            ("heads", params.heads > 0.0),
+            ("neurons", params.neurons > 0.0),
+            ("vocabulary", params.vocabulary.is_some()),
+            ("recover", params.recover.is_some()),
+        ];
         for (name, _) in uses.iter().filter(|(_, used)| *used && !wired.contains(&"data")) {
             faults
                 .at(*name, format!("`{name}` needs training rows"))
@@ -182,7 +192,14 @@ impl Stage for Prune {
         if let (Some(recover), Some(data)) = (&params.recover, &data) {
             self::recover(ctx, recover, &artifact, &mut model, data, &masks)?;
         }
-        model.save(ctx.output, &artifact.dir)?;
+        // The last step: until here texts are tokenised as before, by a teacher too.
+        let tokenizer = tempfile::tempdir().map_err(|error| StageError::msg(error.to_string()))?;
+        let mut tokenizer_dir = artifact.dir.as_path();
+        if let (Some(used), Some(data)) = (&params.vocabulary, &data) {
+            vocabulary::prune(used, ctx, &mut model, &artifact.dir, &Dataset::open(&data.dir)?, tokenizer.path())?;
+            tokenizer_dir = tokenizer.path();
+        }
+        model.save(ctx.output, tokenizer_dir)?;
         verify::read_back(&model, ctx.output)?;
         report(ctx, &model, before)
     }

@@ -7,6 +7,7 @@ mod masks;
 mod neurons;
 mod recover;
 pub mod surgery;
+mod vocabulary;
 
 pub use heads::{HeadChoice, choose_heads};
 pub use importance::{Importance, measure};
@@ -14,6 +15,7 @@ pub use magnitude::{Scope, smallest};
 pub use masks::Masks;
 pub use neurons::{NeuronChoice, choose_neurons};
 pub use recover::{Guided, Masked};
+pub use vocabulary::keep_tokens;
 
 #[cfg(test)]
 mod tests {

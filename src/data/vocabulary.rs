@@ -1,0 +1,279 @@
+//! Tokenizers with fewer tokens.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::Path,
+};
+
+use serde_json::{Map, Value, json};
+
+use super::{DataError, Tokenizer};
+use crate::base::fs;
+
+/// A tokenizer that was left fewer tokens.
+pub struct Vocabulary {
+    /// The tokens that stay, by their ids before, ascending; the new id of each is its place.
+    pub kept: Vec<u32>,
+    /// The new files of the tokenizer; those of the old one that are not among them are void.
+    pub files: BTreeMap<&'static str, Vec<u8>>,
+}
+
+impl Tokenizer {
+    /// The tokenizer of a model's folder with the tokens that are used alone, and the special ones, and those that these are
+    /// merged from; with `characters` also those of one character, so that words that are not used can still be spelled.
+    ///
+    /// Texts that only have used tokens are tokenised as before: pieces are taken longest first (`WordPiece`), merged in a
+    /// fixed order (BPE) or chosen as the likeliest (Unigram), and what was never the longest, next or likeliest is not
+    /// missed.
+    ///
+    /// # Errors
+    /// When the folder's tokenizer cannot be read, or is of a kind that cannot be taken apart.
+    pub fn prune(&self, model_dir: &Path, used: &BTreeSet<u32>, characters: bool) -> Result<Vocabulary, DataError> {
+        let path = model_dir.join("tokenizer.json");
+        let text = if path.is_file() { fs::read_text(&path)? } else { self.to_json()? };
+        let wrong = |what: &str| DataError::content(format!("`{}` {what}", path.display()));
+        let mut tokenizer: Value =
+            serde_json::from_str(&text).map_err(|error| wrong(&format!("is not JSON: {error}")))?;
+        let kind = Kind::of(&tokenizer["model"]).map_err(|what| wrong(&what))?;
+        let mut ids = used.clone();
+        ids.extend(special_ids(&tokenizer));
+        kind.close(&tokenizer["model"], &mut ids, characters);
+        let kept: Vec<u32> = ids.into_iter().collect();
+        let new: HashMap<u32, u32> = kept.iter().zip(0..).map(|(old, new)| (*old, new)).collect();
+        kind.keep(&mut tokenizer["model"], &new);
+        for token in tokenizer["added_tokens"].as_array_mut().into_iter().flatten() {
+            renumber(&mut token["id"], &new);
+        }
+        renumber_all(&mut tokenizer["post_processor"], &new);
+        if let Some(padding) = tokenizer.get_mut("padding").and_then(|padding| padding.get_mut("pad_id")) {
+            renumber(padding, &new);
+        }
+        let mut files = kind.files(&tokenizer["model"], model_dir);
+        files.insert("tokenizer.json", pretty(&tokenizer));
+        for name in ["tokenizer_config.json", "special_tokens_map.json"] {
+            let path = model_dir.join(name);
+            if path.is_file() {
+                let mut config: Value = serde_json::from_str(&fs::read_text(&path)?)
+                    .map_err(|error| DataError::content(format!("`{}` is not JSON: {error}", path.display())))?;
+                rename_keys(&mut config["added_tokens_decoder"], &new);
+                if config["added_tokens_decoder"].is_null()
+                    && let Some(config) = config.as_object_mut()
+                {
+                    config.shift_remove("added_tokens_decoder");
+                }
+                files.insert(name, pretty(&config));
+            }
+        }
+        Ok(Vocabulary { kept, files })
+    }
+}
+
+/// How a tokenizer finds its tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Greedily, the longest piece first; also whole words.
+    WordPiece,
+    /// By merges.
+    Bpe,
+    /// As the likeliest pieces.
+    Unigram,
+}
+
+impl Kind {
+    fn of(model: &Value) -> Result<Self, String> {
+        let named = model["type"].as_str();
+        match named {
+            Some("WordPiece" | "WordLevel") => Ok(Self::WordPiece),
+            Some("BPE") if !model["continuing_subword_prefix"].as_str().unwrap_or("").is_empty() => {
+                Err("merges pieces with a prefix, which cannot be taken apart".to_owned())
+            }
+            Some("BPE") => Ok(Self::Bpe),
+            Some("Unigram") => Ok(Self::Unigram),
+            // Files of old versions do not say.
+            None if model["merges"].is_array() => Ok(Self::Bpe),
+            None if model["vocab"].is_array() => Ok(Self::Unigram),
+            None if model["vocab"].is_object() => Ok(Self::WordPiece),
+            _ => Err(format!("is a tokenizer of the kind {}, which cannot be taken apart", model["type"])),
+        }
+    }
+
+    /// Adds to the tokens that stay those that they need.
+    fn close(self, model: &Value, ids: &mut BTreeSet<u32>, characters: bool) {
+        let pieces = self.pieces(model);
+        let is_character = |piece: &str| {
+            let piece = piece.strip_prefix("##").unwrap_or(piece);
+            piece.chars().count() == 1
+        };
+        // Bytes are what every text is merged from.
+        if characters || self == Self::Bpe {
+            ids.extend(pieces.iter().filter(|(piece, _)| is_character(piece)).map(|(_, id)| *id));
+        }
+        if self == Self::Unigram
+            && let Some(unknown) = model["unk_id"].as_u64()
+        {
+            ids.insert(unknown as u32);
+        }
+        if let Some(unknown) = model["unk_token"].as_str().and_then(|unknown| pieces.get(unknown)) {
+            ids.insert(*unknown);
+        }
+        if self == Self::Bpe {
+            let merges = merges(model);
+            let used: Vec<&str> = pieces.iter().filter(|(_, id)| ids.contains(*id)).map(|(piece, _)| *piece).collect();
+            for piece in used {
+                for part in merged(piece, &merges) {
+                    ids.extend(pieces.get(part.as_str()));
+                }
+            }
+        }
+    }
+
+    /// The tokens and their ids.
+    fn pieces(self, model: &Value) -> BTreeMap<&str, u32> {
+        match &model["vocab"] {
+            Value::Array(pieces) => {
+                pieces.iter().zip(0..).filter_map(|(piece, id)| Some((piece[0].as_str()?, id))).collect()
+            }
+            Value::Object(pieces) => pieces
+                .iter()
+                .filter_map(|(piece, id)| Some((piece.as_str(), u32::try_from(id.as_u64()?).ok()?)))
+                .collect(),
+            _ => BTreeMap::new(),
+        }
+    }
+
+    /// Leaves a model the tokens that stay, under their new ids.
+    fn keep(self, model: &mut Value, new: &HashMap<u32, u32>) {
+        match &mut model["vocab"] {
+            Value::Array(pieces) => {
+                let mut id = 0;
+                pieces.retain(|_| {
+                    id += 1;
+                    new.contains_key(&(id - 1))
+                });
+            }
+            Value::Object(pieces) => {
+                let mut kept: Vec<(u32, String)> = pieces
+                    .iter()
+                    .filter_map(|(piece, id)| Some((*new.get(&u32::try_from(id.as_u64()?).ok()?)?, piece.clone())))
+                    .collect();
+                kept.sort();
+                *pieces = kept.into_iter().map(|(id, piece)| (piece, json!(id))).collect();
+            }
+            _ => {}
+        }
+        if self == Self::Unigram && model["unk_id"].is_u64() {
+            renumber(&mut model["unk_id"], new);
+        }
+        if self == Self::Bpe {
+            let pieces: BTreeSet<String> = self.pieces(model).into_keys().map(str::to_owned).collect();
+            if let Some(merges) = model["merges"].as_array_mut() {
+                merges.retain(|merge| {
+                    pair(merge).is_some_and(|(a, b)| {
+                        pieces.contains(a) && pieces.contains(b) && pieces.contains(&format!("{a}{b}"))
+                    })
+                });
+            }
+        }
+    }
+
+    /// The files beside `tokenizer.json` that say the same, where the folder has them.
+    fn files(self, model: &Value, dir: &Path) -> BTreeMap<&'static str, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        let has = |name: &str| dir.join(name).is_file();
+        if self == Self::WordPiece && has("vocab.txt") {
+            let mut pieces: Vec<_> = self.pieces(model).into_iter().map(|(piece, id)| (id, piece)).collect();
+            pieces.sort_unstable();
+            files
+                .insert("vocab.txt", pieces.iter().flat_map(|(_, piece)| [piece.as_bytes(), b"\n"].concat()).collect());
+        }
+        if self == Self::Bpe && has("vocab.json") && has("merges.txt") {
+            let lines = model["merges"].as_array().into_iter().flatten().filter_map(pair);
+            let lines: String = lines.map(|(a, b)| format!("{a} {b}\n")).collect();
+            files.insert("vocab.json", pretty(&model["vocab"]));
+            files.insert("merges.txt", format!("#version: 0.2\n{lines}").into_bytes());
+        }
+        files
+    }
+}
+
+/// The two parts of a merge, `"a b"` or `["a", "b"]`.
+fn pair(merge: &Value) -> Option<(&str, &str)> {
+    match merge {
+        Value::String(merge) => merge.split_once(' '),
+        Value::Array(parts) => Some((parts.first()?.as_str()?, parts.get(1)?.as_str()?)),
+        _ => None,
+    }
+}
+
+/// The rank of each merge.
+fn merges(model: &Value) -> HashMap<(&str, &str), usize> {
+    let merges = model["merges"].as_array().into_iter().flatten().filter_map(pair);
+    merges.enumerate().map(|(rank, pair)| (pair, rank)).collect()
+}
+
+/// Everything that a piece is merged from, step by step (Sennrich et al., 2016, algorithm 1).
+fn merged(piece: &str, merges: &HashMap<(&str, &str), usize>) -> Vec<String> {
+    let mut parts: Vec<String> = piece.chars().map(String::from).collect();
+    let mut seen = parts.clone();
+    loop {
+        let ranks = parts.windows(2).enumerate();
+        let next = ranks.filter_map(|(at, pair)| Some((merges.get(&(pair[0].as_str(), pair[1].as_str()))?, at))).min();
+        let Some((_, at)) = next else { return seen };
+        let right = parts.remove(at + 1);
+        parts[at].push_str(&right);
+        seen.push(parts[at].clone());
+    }
+}
+
+/// The ids of added tokens, and of those that the post-processor puts in.
+fn special_ids(tokenizer: &Value) -> BTreeSet<u32> {
+    let added = tokenizer["added_tokens"].as_array().into_iter().flatten().filter_map(|token| token["id"].as_u64());
+    let mut ids: BTreeSet<u32> = added.map(|id| id as u32).collect();
+    let mut post = tokenizer["post_processor"].clone();
+    visit_ids(&mut post, &mut |id| ids.extend(id.as_u64().map(|id| id as u32)));
+    ids
+}
+
+fn renumber(id: &mut Value, new: &HashMap<u32, u32>) {
+    if let Some(number) = id.as_u64().and_then(|id| u32::try_from(id).ok()).and_then(|id| new.get(&id)) {
+        *id = json!(number);
+    }
+}
+
+fn renumber_all(post_processor: &mut Value, new: &HashMap<u32, u32>) {
+    visit_ids(post_processor, &mut |id| renumber(id, new));
+}
+
+/// Visits the ids in a post-processor: `"ids": [1, …]`, and `"cls": ["[CLS]", 1]`.
+fn visit_ids(value: &mut Value, visit: &mut impl FnMut(&mut Value)) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                match (key.as_str(), value) {
+                    ("ids", Value::Array(ids)) => ids.iter_mut().for_each(&mut *visit),
+                    ("cls" | "sep", Value::Array(token)) => token.iter_mut().skip(1).for_each(&mut *visit),
+                    (_, value) => visit_ids(value, visit),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| visit_ids(value, visit)),
+        _ => {}
+    }
+}
+
+/// Renumbers the keys of a map from ids.
+fn rename_keys(map: &mut Value, new: &HashMap<u32, u32>) {
+    if let Value::Object(tokens) = map {
+        let renamed = std::mem::take(tokens).into_iter().filter_map(|(id, token)| {
+            let id = id.parse::<u32>().ok().and_then(|id| new.get(&id))?;
+            Some((id.to_string(), token))
+        });
+        *tokens = renamed.collect::<Map<_, _>>();
+    }
+}
+
+fn pretty(value: &Value) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
+    text.push(b'\n');
+    text
+}
