@@ -1,6 +1,7 @@
 //! The Hugging Face hub: the local cache first, then the network, which gets seconds to answer.
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::mpsc::{self, RecvTimeoutError, Sender},
     thread,
@@ -15,7 +16,8 @@ use hf_hub::{
     },
 };
 
-use super::{FILES, Found, WEIGHTS, Watch, source::Repository};
+use super::{Found, Watch, source::Repository};
+use crate::base::{fs, model_dir};
 
 /// How long the hub may take to answer at all. The client has no time limit of its own, and a network that drops packets
 /// would hold it for minutes.
@@ -80,8 +82,7 @@ fn cached(cache: &Cache, repo: &Repo) -> Option<PathBuf> {
     let by_commit = cache.path().join(repo.folder_name()).join("snapshots").join(repo.revision());
     let by_ref = cache.repo(repo.clone()).get("config.json").and_then(|path| Some(path.parent()?.to_owned()));
     let is_whole = |dir: &PathBuf| {
-        let has = |file: &str| dir.join(file).is_file();
-        has("config.json") && has(WEIGHTS) && (has("tokenizer.json") || has("vocab.txt"))
+        dir.join("config.json").is_file() && model_dir::weights(dir).is_ok() && model_dir::tokenizer(dir).is_ok()
     };
     by_ref.into_iter().chain([by_commit]).find(is_whole)
 }
@@ -122,22 +123,46 @@ fn download(api: ApiRepo, watch: &Watch<'_>) -> Result<PathBuf, String> {
     }
 }
 
+/// Downloads `config.json`, the best weights that there are, and the tokenizer's files.
 fn download_files(api: &ApiRepo, sender: &Sender<News>) -> Result<PathBuf, String> {
-    let mut dir = None;
-    for file in FILES {
-        let progress = Tell { sender: sender.clone(), done: 0, total: 0 };
-        match api.download_with_progress(file, progress) {
-            Ok(path) => {
-                let _ = sender.send(News::Came(0, 0));
-                dir = path.parent().map(ToOwned::to_owned);
-            }
-            // A repository need not have every file; whether it has what a model needs is looked at later.
-            Err(error) if is_missing(&error) && dir.is_some() => {}
-            Err(error) if is_missing(&error) => return Err(format!("there is no such model, or it has no `{file}`")),
-            Err(error) => return Err(explain(&error)),
+    let config = download_file(api, "config.json", sender)?
+        .ok_or_else(|| "there is no such model, or it has no `config.json`".to_owned())?;
+    let mut weights = None;
+    for name in model_dir::WEIGHTS {
+        if let Some(path) = download_file(api, name, sender)? {
+            weights = Some((name, path));
+            break;
         }
     }
-    dir.ok_or_else(|| "the hub has no files of it".to_owned())
+    // Whether there is what a model needs is looked at later.
+    if let Some((name, path)) = weights.filter(|(name, _)| name.ends_with(".json")) {
+        let index = fs::read_text(&path).map_err(|error| error.to_string())?;
+        let files = model_dir::places(&index).map_err(|what| format!("its `{name}` {what}"))?;
+        for file in files.into_values().collect::<BTreeSet<_>>() {
+            download_file(api, &file, sender)?;
+        }
+    }
+    for name in model_dir::TOKENIZER {
+        download_file(api, name, sender)?;
+    }
+    config.parent().map(ToOwned::to_owned).ok_or_else(|| "the hub has no files of it".to_owned())
+}
+
+/// A file of the repository, if it has it.
+fn download_file(api: &ApiRepo, name: &str, sender: &Sender<News>) -> Result<Option<PathBuf>, String> {
+    let progress = Tell { sender: sender.clone(), done: 0, total: 0 };
+    match api.download_with_progress(name, progress) {
+        Ok(path) => {
+            // Nobody listens any more when the caller gave up.
+            let _ = sender.send(News::Came(0, 0));
+            Ok(Some(path))
+        }
+        Err(error) if is_missing(&error) => {
+            let _ = sender.send(News::Came(0, 0));
+            Ok(None)
+        }
+        Err(error) => Err(explain(&error)),
+    }
 }
 
 fn is_missing(error: &ApiError) -> bool {
@@ -202,7 +227,7 @@ mod tests {
         std::fs::create_dir_all(&snapshot).unwrap();
         std::fs::create_dir_all(model.join("refs")).unwrap();
         File::create(model.join("refs/main")).unwrap().write_all(b"0123abcd").unwrap();
-        for file in ["config.json", WEIGHTS] {
+        for file in ["config.json", "model.safetensors"] {
             File::create(snapshot.join(file)).unwrap();
         }
         let told = fetch(&repository(None), &settings(cache.path()), &SILENT).err().unwrap();

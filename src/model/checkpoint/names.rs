@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::safetensors::Raw;
+use super::raw::Raw;
 use crate::model::families::Family;
 
 /// The tensors of a checkpoint under our names, and what was left over.
