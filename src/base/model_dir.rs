@@ -113,8 +113,10 @@ pub fn tokenizer(dir: &Path) -> Result<TokenizerSource, String> {
     }
     let pieces: Vec<_> = ["spiece.model", "sentencepiece.bpe.model"].into_iter().filter(|name| has(name)).collect();
     if pieces.is_empty() {
-        return Err("has no tokenizer: neither `tokenizer.json` nor `vocab.txt` nor `vocab.json` with `merges.txt` is there"
-            .to_owned());
+        return Err(
+            "has no tokenizer: neither `tokenizer.json` nor `vocab.txt` nor `vocab.json` with `merges.txt` is there"
+                .to_owned(),
+        );
     }
     Err(format!("has its tokenizer as {} only; {MAKE_JSON}", plural::list(&pieces)))
 }
@@ -136,7 +138,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         let told = |dir: &Path| weights(dir).unwrap_err().replace(&*dir.to_string_lossy(), "DIR");
-        assert!(told(dir).starts_with("there are no weights in `DIR`: neither `model.safetensors` nor "), "{}", told(dir));
+        assert!(
+            told(dir).starts_with("there are no weights in `DIR`: neither `model.safetensors` nor "),
+            "{}",
+            told(dir)
+        );
         let index = "pytorch_model.bin.index.json";
         for (text, what) in [
             ("[", "is not JSON"),

@@ -147,7 +147,9 @@ pub(crate) mod tests {
 
     /// A model directory with weights of these bytes.
     fn model(dir: &Path, weights: &[u8]) {
-        for (file, bytes) in [("config.json", b"{}".as_slice()), ("model.safetensors", weights), ("vocab.txt", b"[UNK]\n")] {
+        for (file, bytes) in
+            [("config.json", b"{}".as_slice()), ("model.safetensors", weights), ("vocab.txt", b"[UNK]\n")]
+        {
             write_atomic(&dir.join(file), bytes).unwrap();
         }
     }
@@ -166,9 +168,11 @@ pub(crate) mod tests {
         assert_eq!((found.source.as_str(), found.sha256.as_str()), ("./right", SHA_OF_ABC));
 
         let error = resolve(&sources[..2], Some(SHA_OF_ABC), base.path(), &SILENT).unwrap_err().to_string();
-        for told in
-            ["`missing`: there is no folder", "`wrong`: its weights (`model.safetensors`) have the sha256 a52d159f", SHA_OF_ABC]
-        {
+        for told in [
+            "`missing`: there is no folder",
+            "`wrong`: its weights (`model.safetensors`) have the sha256 a52d159f",
+            SHA_OF_ABC,
+        ] {
             assert!(error.contains(told), "{error}");
         }
         assert_eq!(resolve(&sources[1..], None, base.path(), &SILENT).unwrap().source, "wrong");
@@ -191,7 +195,8 @@ pub(crate) mod tests {
         let base = tempfile::tempdir().unwrap();
         let index = "pytorch_model.bin.index.json";
         let text: &[u8] = b"{\"weight_map\": {\"x\": \"b.bin\", \"y\": \"a.bin\", \"z\": \"a.bin\"}}";
-        for (file, bytes) in [("config.json", b"{}".as_slice()), (index, text), ("a.bin", b"abc"), ("merges.txt", b"")] {
+        for (file, bytes) in [("config.json", b"{}".as_slice()), (index, text), ("a.bin", b"abc"), ("merges.txt", b"")]
+        {
             write_atomic(&base.path().join(file), bytes).unwrap();
         }
         let source = [Source::Folder(".".into())];

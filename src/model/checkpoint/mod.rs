@@ -223,7 +223,10 @@ fn expect_shape(name: &str, raw: &Raw, shape: &[usize]) -> Result<(), ModelError
 
 fn wrong_shape(name: &str, raw: &Raw, expected: &str) -> ModelError {
     let file = raw.file.display();
-    ModelError::Checkpoint(format!("`{file}`: `{name}` has the shape {:?}, but `config.json` asks for {expected}", raw.shape))
+    ModelError::Checkpoint(format!(
+        "`{file}`: `{name}` has the shape {:?}, but `config.json` asks for {expected}",
+        raw.shape
+    ))
 }
 
 /// A model with such numbers answers nonsense, and not always one that shows.

@@ -107,7 +107,8 @@ impl Machine {
     /// `(storage, offset, shape, strides, …)`; what follows is of gradients.
     fn view(&self, arguments: &[Id]) -> Result<View, String> {
         let [storage, offset, shape, strides, ..] = *arguments else { return Err(damaged()) };
-        let (Value::Storage(_), shape, strides) = (self.value(storage), self.counts(shape)?, self.counts(strides)?) else {
+        let (Value::Storage(_), shape, strides) = (self.value(storage), self.counts(shape)?, self.counts(strides)?)
+        else {
             return Err(damaged());
         };
         if shape.len() != strides.len() {

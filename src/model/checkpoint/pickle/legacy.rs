@@ -26,8 +26,8 @@ pub(super) fn open(file: &mut (impl BufRead + Seek), n_bytes: u64) -> Result<Con
     let mut known = BTreeMap::new();
     for value in &object.values {
         let Value::Storage(storage) = value else { continue };
-        let width = storage.kind.bitsize() as u64 / 8;
-        if known.insert(object.text(storage.key)?, (storage.count, width)).is_some_and(|old| old != (storage.count, width)) {
+        let (key, size) = (object.text(storage.key)?, (storage.count, storage.bytes()));
+        if known.insert(key, size).is_some_and(|other| other != size) {
             return Err(damaged());
         }
     }
@@ -35,14 +35,14 @@ pub(super) fn open(file: &mut (impl BufRead + Seek), n_bytes: u64) -> Result<Con
     let mut storages = BTreeMap::new();
     for key in order {
         let key = keys.text(*key)?;
-        let (count, width) = known.get(key).ok_or_else(|| format!("its storage `{key}` belongs to no tensor"))?;
+        let (count, bytes) = known.get(key).ok_or_else(|| format!("its storage `{key}` belongs to no tensor"))?;
         let mut written = [0; 8];
         file.read_exact(&mut written).map_err(|_| unfinished())?;
         if u64::from_le_bytes(written) != *count {
             return Err(format!("its storage `{key}` is not as long as its pickle says"));
         }
         let start = file.stream_position().map_err(|error| error.to_string())?;
-        let len = count.checked_mul(*width).filter(|len| *len <= n_bytes.saturating_sub(start)).ok_or_else(unfinished)?;
+        let len = bytes.filter(|len| *len <= n_bytes.saturating_sub(start)).ok_or_else(unfinished)?;
         file.seek(SeekFrom::Start(start + len)).map_err(|error| error.to_string())?;
         storages.insert(key.to_owned(), Span { start, len });
     }
@@ -51,8 +51,6 @@ pub(super) fn open(file: &mut (impl BufRead + Seek), n_bytes: u64) -> Result<Con
 
 fn is_little_endian(system: &Object) -> bool {
     let Value::Dict(facts) = system.value(system.root) else { return false };
-    let is_big = |(key, value): &(u32, u32)| {
-        matches!((system.value(*key), system.value(*value)), (Value::Text(key), Value::Flag(false)) if key == "little_endian")
-    };
+    let is_big = |(key, value): &(u32, u32)| matches!((system.value(*key), system.value(*value)), (Value::Text(key), Value::Flag(false)) if key == "little_endian");
     !facts.iter().any(is_big)
 }

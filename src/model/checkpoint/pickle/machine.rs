@@ -46,6 +46,13 @@ pub(super) struct Storage {
     pub(super) count: u64,
 }
 
+impl Storage {
+    /// How many bytes it has, unless that is no number.
+    pub(super) fn bytes(&self) -> Option<u64> {
+        self.count.checked_mul(self.kind.bitsize() as u64 / 8)
+    }
+}
+
 /// What a pickle makes.
 pub(super) struct Object {
     pub(super) values: Vec<Value>,
@@ -178,7 +185,9 @@ impl Machine {
             }
             // What an object has beside its content: of a state dict, the versions of its modules.
             b'b' => _ = self.pop()?,
-            other => return Err(format!("its pickle has the operation {other:#04x}, which `torch.save` does not write")),
+            other => {
+                return Err(format!("its pickle has the operation {other:#04x}, which `torch.save` does not write"));
+            }
         }
         Ok(None)
     }

@@ -64,12 +64,16 @@ pub(super) fn read_file(path: &Path) -> Result<BTreeMap<String, Raw>, ModelError
         let storage = object.storage(view.storage).map_err(at)?;
         let span = storages.get(object.text(storage.key).map_err(at)?).copied();
         let span = span.ok_or_else(|| at("its storage is missing".to_owned()))?;
+        let is_whole = storage.bytes().is_some_and(|bytes| bytes <= span.len);
+        if !is_whole {
+            return Err(at(format!("its storage has {} bytes, too few for {} values", span.len, storage.count)));
+        }
         let extent = view.extent(storage).map_err(at)?;
         let Some(rest) = left.checked_sub(extent) else {
             return Err(wrong("its tensors overlap so much that they are larger than the file".to_owned()));
         };
         left = rest;
-        let values = read_view(&mut file, view, storage, span, extent).map_err(at)?;
+        let values = read_view(&mut file, view, storage.kind, span, extent).map_err(at)?;
         tensors.insert(name.clone(), Raw { shape: view.shape.clone(), values, file: path.to_owned() });
     }
     Ok(tensors)
@@ -88,7 +92,8 @@ impl View {
     /// The values between its first and its last, both included.
     fn extent(&self, storage: &Storage) -> Result<u64, String> {
         let Self { offset, shape, strides, .. } = self;
-        let too_large = || format!("the shape {shape:?} is larger than its storage, which has {} values", storage.count);
+        let too_large =
+            || format!("the shape {shape:?} is larger than its storage, which has {} values", storage.count);
         let mut count = 1_u64;
         let mut extent = 1_u64;
         if shape.contains(&0) {
@@ -119,17 +124,15 @@ impl View {
 fn read_view(
     file: &mut (impl Read + Seek),
     view: &View,
-    storage: &Storage,
+    kind: Dtype,
     span: Span,
     extent: u64,
 ) -> Result<Values, String> {
-    let width = storage.kind.bitsize() as u64 / 8;
-    let needed = storage.count.checked_mul(width).filter(|needed| *needed <= span.len);
-    needed.ok_or_else(|| format!("its storage has {} bytes, too few for {} values", span.len, storage.count))?;
-    if !matches!(storage.kind, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::I8) {
-        return Ok(Values::Other(storage.kind));
+    if !matches!(kind, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::I8) {
+        return Ok(Values::Other(kind));
     }
-    let read = |file: &mut _| Values::read(storage.kind, file, (extent * width) as usize);
+    let width = kind.bitsize() as u64 / 8;
+    let read = |file: &mut _| Values::read(kind, file, (extent * width) as usize);
     let start = SeekFrom::Start(span.start + view.offset * width);
     let values = file.seek(start).and_then(|_| read(file)).map_err(|error| format!("cannot read it: {error}"))?;
     Ok(match values {

@@ -1,0 +1,118 @@
+//! `RoBERTa`'s tokenizer (Liu et al., 2019): byte-level byte-pair encoding, from `vocab.json` and `merges.txt`.
+
+use std::{collections::HashMap, path::Path};
+
+use serde::{Deserialize, de::IgnoredAny};
+use tokenizers::{
+    AddedToken,
+    models::bpe::{BPE, Vocab},
+    pre_tokenizers::byte_level::ByteLevel,
+    processors::roberta::RobertaProcessing,
+};
+
+use super::{DataError, settings::Settings};
+use crate::base::fs;
+
+/// Bytes as characters, split at words with the space before them, then merged pair by pair, best pair first.
+///
+/// # Errors
+/// When a file is damaged, or this is the vocabulary of another tokenizer.
+pub(super) fn build(dir: &Path) -> Result<tokenizers::Tokenizer, DataError> {
+    let (vocab, merges) = (dir.join("vocab.json"), dir.join("merges.txt"));
+    let wrong = |error: &dyn std::fmt::Display| DataError::content(format!("`{}`: {error}", vocab.display()));
+    let settings = Settings::read(dir)?;
+    settings.expect_class(&["RobertaTokenizer", "LongformerTokenizer"])?;
+    let prefix_space = settings.flag("add_prefix_space")?.unwrap_or(false);
+    let token = |key: &str, default: &str| settings.token(key, AddedToken::from(default, true));
+    let (first, last) = (token("bos_token", "<s>"), token("eos_token", "</s>"));
+    let (start, end) = (token("cls_token", &first.content), token("sep_token", &last.content));
+    // The space before a mask is the mask's.
+    let mask = settings.token("mask_token", AddedToken::from("<mask>", true).lstrip(true));
+    let special =
+        [first, last, token("unk_token", "<unk>"), end.clone(), token("pad_token", "<pad>"), start.clone(), mask];
+
+    let tokens: HashMap<String, u32> =
+        serde_json::from_slice(&fs::read(&vocab)?).map_err(|error| wrong(&format!("is no vocabulary: {error}")))?;
+    let pairs = pairs(&merges, &tokens)?;
+    // Bytes that the vocabulary lacks are passed over, as `transformers` does.
+    let model = BPE::builder()
+        .vocab_and_merges(tokens.into_iter().collect::<Vocab>(), pairs)
+        .build()
+        .map_err(|error| wrong(&error))?;
+    let mut tokenizer = tokenizers::Tokenizer::new(model);
+    let with_id = |token: &AddedToken| match tokenizer.token_to_id(&token.content) {
+        Some(id) => Ok((token.content.clone(), id)),
+        None => {
+            let name = &token.content;
+            Err(wrong(&format!("`{name}` is not in the vocabulary, so this is not a RoBERTa tokenizer")))
+        }
+    };
+    let post = RobertaProcessing::new(with_id(&end)?, with_id(&start)?).add_prefix_space(prefix_space);
+    let special = special.into_iter().filter(|token| tokenizer.token_to_id(&token.content).is_some());
+    let special: Vec<_> = special.collect();
+    let bytes = ByteLevel::default().add_prefix_space(prefix_space);
+    tokenizer.with_pre_tokenizer(Some(bytes)).with_post_processor(Some(post)).with_decoder(Some(ByteLevel::default()));
+    settings.add_tokens(&mut tokenizer, special)?;
+    Ok(tokenizer)
+}
+
+/// The pairs of `merges.txt`, best first.
+fn pairs(path: &Path, vocab: &HashMap<String, u32>) -> Result<Vec<(String, String)>, DataError> {
+    let text = fs::read_text(path)?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with("#version"));
+    let pair = |(number, line): (usize, &str)| {
+        let wrong = |what: &str| {
+            let number = number + 1;
+            DataError::content(format!("`{}`: line {number}, `{line}`, {what}", path.display()))
+        };
+        let (left, right) = line.split_once(' ').ok_or_else(|| wrong("is no pair"))?;
+        let knows = |part: &str| vocab.contains_key(part);
+        if !knows(left) || !knows(right) || !knows(&format!("{left}{right}")) {
+            return Err(wrong("is of tokens that `vocab.json` lacks"));
+        }
+        Ok((left.to_owned(), right.to_owned()))
+    };
+    lines.map(pair).collect()
+}
+
+/// Looks at the pairs in a `tokenizer.json`: its reader trusts that they are not longer than all tokens, and panics.
+///
+/// # Errors
+/// When a pair is of no token.
+pub(super) fn check_json(bytes: &[u8]) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct File {
+        model: Model,
+    }
+    #[derive(Deserialize)]
+    struct Model {
+        vocab: HashMap<String, IgnoredAny>,
+        merges: Vec<Merge>,
+        continuing_subword_prefix: Option<String>,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Merge {
+        Line(String),
+        Pair(String, String),
+    }
+    // Other models have no such pairs, and their reader says what is wrong with a file.
+    let is_bpe = bytes.windows(8).any(|window| window == b"\"merges\"");
+    let Some(File { model }) = Some(bytes).filter(|_| is_bpe).and_then(|bytes| serde_json::from_slice(bytes).ok())
+    else {
+        return Ok(());
+    };
+    let longest = model.vocab.keys().map(String::len).max().unwrap_or(0);
+    let prefix = model.continuing_subword_prefix.unwrap_or_default().len();
+    for merge in &model.merges {
+        let pair = match merge {
+            Merge::Line(line) => line.split_once(' '),
+            Merge::Pair(left, right) => Some((left.as_str(), right.as_str())),
+        };
+        let Some((left, right)) = pair else { continue };
+        if right.len() < prefix || left.len() + right.len() - prefix > longest {
+            return Err(format!("the pair of `{left}` and `{right}` is no token of its vocabulary"));
+        }
+    }
+    Ok(())
+}
