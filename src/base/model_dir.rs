@@ -65,7 +65,7 @@ pub fn weights(dir: &Path) -> Result<Weights, String> {
         return Err(format!("there are no weights in `{}`: neither {names} is there", dir.display()));
     };
     let path = dir.join(name);
-    if !name.ends_with(".json") {
+    if !is_index(name) {
         return Ok(Weights { files: vec![name.to_owned()], ..Weights::default() });
     }
     let text = fs::read_text(&path).map_err(|error| error.to_string())?;
@@ -76,6 +76,11 @@ pub fn weights(dir: &Path) -> Result<Weights, String> {
         return Err(format!("`{path}` names `{missing}`, which is not there (an unfinished download?)"));
     }
     Ok(Weights { index: Some(name.to_owned()), files: files.into_iter().collect(), places })
+}
+
+/// Whether one of [`WEIGHTS`] names the files of the weights, and has none itself.
+pub fn is_index(name: &str) -> bool {
+    name.ends_with(".index.json")
 }
 
 /// Which file each tensor is in, by the text of an index.

@@ -135,7 +135,7 @@ fn download_files(api: &ApiRepo, sender: &Sender<News>) -> Result<PathBuf, Strin
         }
     }
     // Whether there is what a model needs is looked at later.
-    if let Some((name, path)) = weights.filter(|(name, _)| name.ends_with(".json")) {
+    if let Some((name, path)) = weights.filter(|(name, _)| model_dir::is_index(name)) {
         let index = fs::read_text(&path).map_err(|error| error.to_string())?;
         let files = model_dir::places(&index).map_err(|what| format!("its `{name}` {what}"))?;
         for file in files.into_values().collect::<BTreeSet<_>>() {

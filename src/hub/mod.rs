@@ -124,8 +124,8 @@ fn sha256_of_weights(dir: &Path, weights: &Weights) -> Result<String, String> {
     if let [(sum, _)] = &sums[..] {
         return Ok(sum.clone());
     }
-    let lines: String = sums.iter().map(|(sum, file)| format!("{sum}  {file}\n")).collect();
-    Ok(format!("{:x}", Sha256::digest(lines)))
+    let lines: Vec<_> = sums.iter().map(|(sum, file)| format!("{sum}  {file}\n")).collect();
+    Ok(format!("{:x}", Sha256::digest(lines.concat())))
 }
 
 /// The SHA-256 of a file, in hexadecimal.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::Path};
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use tokenizers::{
     AddedToken,
     models::bpe::{BPE, Vocab},
@@ -10,7 +10,10 @@ use tokenizers::{
     processors::roberta::RobertaProcessing,
 };
 
-use super::{DataError, settings::Settings};
+use super::{
+    DataError,
+    settings::{self, Settings},
+};
 use crate::base::fs;
 
 /// Bytes as characters, split at words with the space before them, then merged pair by pair, best pair first.
@@ -40,12 +43,9 @@ pub(super) fn build(dir: &Path) -> Result<tokenizers::Tokenizer, DataError> {
         .build()
         .map_err(|error| wrong(&error))?;
     let mut tokenizer = tokenizers::Tokenizer::new(model);
-    let with_id = |token: &AddedToken| match tokenizer.token_to_id(&token.content) {
-        Some(id) => Ok((token.content.clone(), id)),
-        None => {
-            let name = &token.content;
-            Err(wrong(&format!("`{name}` is not in the vocabulary, so this is not a RoBERTa tokenizer")))
-        }
+    let with_id = |token: &AddedToken| {
+        settings::with_id(&tokenizer, token)
+            .map_err(|what| wrong(&format!("{what}, so this is not a RoBERTa tokenizer")))
     };
     let post = RobertaProcessing::new(with_id(&end)?, with_id(&start)?).add_prefix_space(prefix_space);
     let special = special.into_iter().filter(|token| tokenizer.token_to_id(&token.content).is_some());
@@ -86,7 +86,7 @@ pub(super) fn check_json(bytes: &[u8]) -> Result<(), String> {
     }
     #[derive(Deserialize)]
     struct Model {
-        vocab: HashMap<String, IgnoredAny>,
+        vocab: HashMap<String, u32>,
         merges: Vec<Merge>,
         continuing_subword_prefix: Option<String>,
     }

@@ -127,6 +127,16 @@ impl Settings {
     }
 }
 
+/// A token with its id in the vocabulary.
+///
+/// # Errors
+/// When it is not in it.
+pub(super) fn with_id(tokenizer: &tokenizers::Tokenizer, token: &AddedToken) -> Result<(String, u32), String> {
+    let id = tokenizer.token_to_id(&token.content);
+    let id = id.ok_or_else(|| format!("`{}` is not in the vocabulary", token.content))?;
+    Ok((token.content.clone(), id))
+}
+
 /// A token as the files write it: its content, or an object with that and how it is found in a text.
 fn token(value: &Value, special: bool) -> Option<AddedToken> {
     if let Value::String(content) = value {

@@ -7,7 +7,10 @@ use tokenizers::{
     normalizers::BertNormalizer, pre_tokenizers::bert::BertPreTokenizer, processors::bert::BertProcessing,
 };
 
-use super::{DataError, settings::Settings};
+use super::{
+    DataError,
+    settings::{self, Settings},
+};
 use crate::base::fs;
 
 /// Clean, lower case where the model is uncased, split at spaces, punctuation and Chinese characters, then the longest
@@ -27,12 +30,8 @@ pub(super) fn build(dir: &Path) -> Result<tokenizers::Tokenizer, DataError> {
     let tokens = WordPiece::read_bytes(&fs::read(&vocab)?).map_err(|error| wrong(&error))?;
     let model = WordPiece::builder().vocab(tokens).unk_token(unknown.content.clone());
     let mut tokenizer = tokenizers::Tokenizer::new(model.build().map_err(|error| wrong(&error))?);
-    let with_id = |token: &AddedToken| match tokenizer.token_to_id(&token.content) {
-        Some(id) => Ok((token.content.clone(), id)),
-        None => {
-            let name = &token.content;
-            Err(wrong(&format!("`{name}` is not in the vocabulary, so this is not a BERT tokenizer")))
-        }
+    let with_id = |token: &AddedToken| {
+        settings::with_id(&tokenizer, token).map_err(|what| wrong(&format!("{what}, so this is not a BERT tokenizer")))
     };
     let post = BertProcessing::new(with_id(&end)?, with_id(&start)?);
     with_id(&unknown)?;

@@ -135,8 +135,10 @@ fn read_view(
     let read = |file: &mut _| Values::read(kind, file, (extent * width) as usize);
     let start = SeekFrom::Start(span.start + view.offset * width);
     let values = file.seek(start).and_then(|_| read(file)).map_err(|error| format!("cannot read it: {error}"))?;
+    if extent == 0 || view.is_contiguous() {
+        return Ok(values);
+    }
     Ok(match values {
-        values if extent == 0 || view.is_contiguous() => values,
         Values::F32(values) => Values::F32(gather(&values, view)),
         Values::I8(values) => Values::I8(gather(&values, view)),
         other @ Values::Other(_) => other,
