@@ -2,6 +2,7 @@
 
 mod bpe;
 mod settings;
+mod trust;
 mod word_piece;
 
 use std::path::Path;
@@ -42,8 +43,10 @@ impl Tokenizer {
                 let path = model_dir.join("tokenizer.json");
                 let wrong = |what: &str| DataError::content(format!("`{}` is not a tokenizer: {what}", path.display()));
                 let bytes = fs::read(&path)?;
-                bpe::check_json(&bytes).map_err(|what| wrong(&what))?;
-                tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| wrong(&error.to_string()))?
+                trust::check_pairs(&bytes).map_err(|what| wrong(&what))?;
+                let inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| wrong(&error.to_string()))?;
+                trust::check_template(&inner).map_err(|what| wrong(&what))?;
+                inner
             }
             TokenizerSource::WordPiece => word_piece::build(model_dir)?,
             TokenizerSource::ByteLevelBpe => bpe::build(model_dir)?,
@@ -290,6 +293,22 @@ mod tests {
             "{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [[\"a\", \"aaaa\"]]}}",
         );
         assert!(told().contains("the pair of `a` and `aaaa` is no token of its vocabulary"), "{}", told());
+        for (piece, part) in [
+            ("SpecialToken\": {\"id\": \"x\"", "`x` is put around texts, but is none of its `special_tokens`"),
+            ("Sequence\": {\"id\": \"B\"", "its `single` asks for a second text"),
+        ] {
+            let pair =
+                "[{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"B\", \"type_id\": 0}}]";
+            let single = format!("[{{\"{piece}, \"type_id\": 0}}}}]");
+            let template = format!(
+                "{{\"type\": \"TemplateProcessing\", \"single\": {single}, \"pair\": {pair}, \"special_tokens\": {{}}}}"
+            );
+            for post in [template.clone(), format!("{{\"type\": \"Sequence\", \"processors\": [{template}]}}")] {
+                let model = "{\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": []}";
+                write("tokenizer.json", &format!("{{\"model\": {model}, \"post_processor\": {post}}}"));
+                assert!(told().contains(part), "{}", told());
+            }
+        }
     }
 
     #[test]

@@ -206,7 +206,10 @@ impl Progress for Tell {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write, net::TcpListener};
+    use std::{
+        io::{BufRead, BufReader, Write},
+        net::{TcpListener, TcpStream},
+    };
 
     use super::*;
     use crate::hub::tests::SILENT;
@@ -240,6 +243,80 @@ mod tests {
             assert_eq!(fetch(&repository(revision), &settings(cache.path()), &SILENT).unwrap().dir, snapshot);
         }
         assert!(fetch(&repository(Some("v2")), &settings(cache.path()), &SILENT).is_err());
+    }
+
+    /// Answers one request as the hub does: a part of a file, or that it has no such file.
+    fn answer(mut stream: TcpStream, files: &[(&str, &str)]) -> Option<String> {
+        let mut lines = BufReader::new(stream.try_clone().ok()?).lines().map_while(Result::ok);
+        let name = lines.next()?.split(' ').nth(1)?.strip_prefix("/org/name/resolve/main/")?.to_owned();
+        let asks_for_one = lines.take_while(|line| !line.is_empty()).any(|line| line.ends_with("bytes=0-0"));
+        let Some((_, text)) = files.iter().find(|(file, _)| *file == name) else {
+            stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").ok()?;
+            return Some(format!("no {name}"));
+        };
+        let (part, all) = (if asks_for_one { &text[..1] } else { text }, text.len());
+        let len = part.len();
+        let head = format!(
+            "HTTP/1.1 206 Partial Content\r\nContent-Length: {len}\r\nContent-Range: bytes 0-{}/{all}\r\nETag: \"{name}\"\r\n\
+             X-Repo-Commit: 0123\r\nConnection: close\r\n\r\n{part}",
+            len - 1
+        );
+        stream.write_all(head.as_bytes()).ok()?;
+        Some(name)
+    }
+
+    /// What a hub with these files is asked for, and the files that came.
+    fn downloaded(files: &'static [(&'static str, &'static str)]) -> (Vec<String>, Result<Vec<String>, String>) {
+        let hub = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = hub.local_addr().unwrap();
+        let (sender, asked) = mpsc::channel();
+        let server = thread::spawn(move || {
+            for stream in hub.incoming() {
+                let Some(name) = answer(stream.unwrap(), files) else { break };
+                sender.send(name).unwrap();
+            }
+        });
+        let cache = tempfile::tempdir().unwrap();
+        let settings =
+            Settings { endpoint: Some(format!("http://{address}")), offline: false, ..settings(cache.path()) };
+        let came = fetch(&repository(None), &settings, &SILENT).map(|found| {
+            let mut names: Vec<_> =
+                std::fs::read_dir(&found.dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names.into_iter().map(|name| name.into_string().unwrap()).collect()
+        });
+        // A request that is none ends the server.
+        TcpStream::connect(address).unwrap().write_all(b"\r\n").unwrap();
+        server.join().unwrap();
+        let mut asked: Vec<String> = asked.into_iter().collect();
+        asked.dedup();
+        (asked, came)
+    }
+
+    #[test]
+    fn the_best_weights_that_the_hub_has_are_downloaded() {
+        const INDEX: &str = "{\"weight_map\": {\"x\": \"b.bin\", \"y\": \"a.bin\"}}";
+        let (asked, came) = downloaded(&[
+            ("config.json", "{}"),
+            ("model.safetensors", "x"),
+            ("pytorch_model.bin", "x"),
+            ("tokenizer.json", "{}"),
+        ]);
+        assert_eq!(came.unwrap(), ["config.json", "model.safetensors", "tokenizer.json"]);
+        assert!(!asked.iter().any(|name| name.contains("pytorch_model")), "{asked:?}");
+        let (asked, came) = downloaded(&[
+            ("config.json", "{}"),
+            ("pytorch_model.bin.index.json", INDEX),
+            ("a.bin", "x"),
+            ("b.bin", "x"),
+            ("vocab.json", "{}"),
+            ("merges.txt", "x"),
+        ]);
+        let all = ["a.bin", "b.bin", "config.json", "merges.txt", "pytorch_model.bin.index.json", "vocab.json"];
+        assert_eq!(came.unwrap(), all);
+        assert_eq!(asked[1..4], ["no model.safetensors", "no model.safetensors.index.json", "no pytorch_model.bin"]);
+        let (_, came) = downloaded(&[("model.safetensors", "x")]);
+        assert_eq!(came.unwrap_err(), "there is no such model, or it has no `config.json`");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::{collections::HashMap, path::Path};
 
-use serde::Deserialize;
 use tokenizers::{
     AddedToken,
     models::bpe::{BPE, Vocab},
@@ -73,46 +72,4 @@ fn pairs(path: &Path, vocab: &HashMap<String, u32>) -> Result<Vec<(String, Strin
         Ok((left.to_owned(), right.to_owned()))
     };
     lines.map(pair).collect()
-}
-
-/// Looks at the pairs in a `tokenizer.json`: its reader trusts that they are not longer than all tokens, and panics.
-///
-/// # Errors
-/// When a pair is of no token.
-pub(super) fn check_json(bytes: &[u8]) -> Result<(), String> {
-    #[derive(Deserialize)]
-    struct File {
-        model: Model,
-    }
-    #[derive(Deserialize)]
-    struct Model {
-        vocab: HashMap<String, u32>,
-        merges: Vec<Merge>,
-        continuing_subword_prefix: Option<String>,
-    }
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Merge {
-        Line(String),
-        Pair(String, String),
-    }
-    // Other models have no such pairs, and their reader says what is wrong with a file.
-    let is_bpe = bytes.windows(8).any(|window| window == b"\"merges\"");
-    let Some(File { model }) = Some(bytes).filter(|_| is_bpe).and_then(|bytes| serde_json::from_slice(bytes).ok())
-    else {
-        return Ok(());
-    };
-    let longest = model.vocab.keys().map(String::len).max().unwrap_or(0);
-    let prefix = model.continuing_subword_prefix.unwrap_or_default().len();
-    for merge in &model.merges {
-        let pair = match merge {
-            Merge::Line(line) => line.split_once(' '),
-            Merge::Pair(left, right) => Some((left.as_str(), right.as_str())),
-        };
-        let Some((left, right)) = pair else { continue };
-        if right.len() < prefix || left.len() + right.len() - prefix > longest {
-            return Err(format!("the pair of `{left}` and `{right}` is no token of its vocabulary"));
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,9 @@
 //! What stands beside a vocabulary: `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Map, Value};
 use tokenizers::AddedToken;
@@ -87,31 +90,29 @@ impl Settings {
         tokenizer: &mut tokenizers::Tokenizer,
         special: impl IntoIterator<Item = AddedToken>,
     ) -> Result<(), DataError> {
-        let mut added = Vec::new();
+        let mut added = BTreeMap::new();
         for (content, id) in &self.added {
             if let Some(id) = id.as_u64() {
-                added.push((id, AddedToken::from(content.clone(), false)));
+                added.insert(content.clone(), (id, AddedToken::from(content.clone(), false)));
             }
         }
         for (id, value) in self.config.get("added_tokens_decoder").and_then(Value::as_object).into_iter().flatten() {
             if let (Ok(id), Some(token)) = (id.parse(), token(value, false)) {
                 // It says more of a token than the older file.
-                added.retain(|(_, old)| old.content != token.content);
-                added.push((id, token));
+                added.insert(token.content.clone(), (id, token));
             }
         }
+        let mut added: Vec<_> = added.into_values().collect();
         added.sort_by_key(|(id, _)| *id);
         let cannot = |error: &dyn std::fmt::Display| DataError::content(format!("`{}`: {error}", self.dir.display()));
-        for (id, token) in added {
-            let content = token.content.clone();
-            tokenizer.add_tokens([token]).map_err(|error| cannot(&error))?;
-            let place = tokenizer.token_to_id(&content);
-            if place.map(u64::from) != Some(id) {
-                return Err(cannot(&format!(
-                    "the added token `{content}` has the id {id}, which the vocabulary does not \
-                                            leave free for it; {MAKE_JSON}"
-                )));
-            }
+        let tokens: Vec<_> = added.iter().map(|(_, token)| token.clone()).collect();
+        tokenizer.add_tokens(tokens).map_err(|error| cannot(&error))?;
+        let is_elsewhere =
+            |(id, token): &&(u64, AddedToken)| tokenizer.token_to_id(&token.content).map(u64::from) != Some(*id);
+        if let Some((id, AddedToken { content, .. })) = added.iter().find(is_elsewhere) {
+            return Err(cannot(&format!(
+                "the added token `{content}` has the id {id}, which the vocabulary does not leave free for it; {MAKE_JSON}"
+            )));
         }
         for token in special {
             let known =
