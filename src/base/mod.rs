@@ -1,9 +1,10 @@
-//! Small things with no home of their own, none of them about models.
+//! Small things with no home of their own, none of them about tensors.
 
 pub mod canonical;
 pub mod device;
 pub mod digest;
 pub mod fs;
+pub mod model_dir;
 pub mod node;
 pub mod plural;
 pub mod rng;

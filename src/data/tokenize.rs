@@ -1,16 +1,20 @@
 //! Text to ids, in parallel, in order.
 
+mod bpe;
+mod settings;
+mod trust;
+mod word_piece;
+
 use std::path::Path;
 
 use rayon::prelude::*;
-use tokenizers::{
-    EncodeInput, PostProcessor, TruncationParams, decoders::wordpiece::WordPiece as WordPieceDecoder,
-    models::wordpiece::WordPiece, normalizers::BertNormalizer, pre_tokenizers::bert::BertPreTokenizer,
-    processors::bert::BertProcessing,
-};
+use tokenizers::{EncodeInput, PostProcessor, TruncationParams};
 
 use super::{DataError, Rows};
-use crate::base::fs;
+use crate::base::{
+    fs,
+    model_dir::{self, TokenizerSource},
+};
 
 /// The ids of one row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,27 +31,49 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Loads `tokenizer.json` (or builds one from `vocab.txt` where there is none).
+    /// Loads `tokenizer.json`, or builds one from `vocab.txt`, or from `vocab.json` and `merges.txt`, where there is none.
     ///
     /// # Errors
-    /// When there is neither, or it is damaged.
+    /// When there is none of these, or it is damaged.
     pub fn load(model_dir: &Path) -> Result<Self, DataError> {
-        let (json, vocab) = (model_dir.join("tokenizer.json"), model_dir.join("vocab.txt"));
-        let mut inner = if json.is_file() {
-            tokenizers::Tokenizer::from_bytes(fs::read(&json)?)
-                .map_err(|error| DataError::content(format!("`{}` is not a tokenizer: {error}", json.display())))?
-        } else if vocab.is_file() {
-            word_piece(model_dir, &vocab)?
-        } else {
-            return Err(DataError::content(format!(
-                "`{}` has no tokenizer: neither `tokenizer.json` nor `vocab.txt` is there",
-                model_dir.display()
-            )));
+        let source = model_dir::tokenizer(model_dir)
+            .map_err(|what| DataError::content(format!("`{}` {what}", model_dir.display())))?;
+        let mut inner = match source {
+            TokenizerSource::Json => {
+                let path = model_dir.join("tokenizer.json");
+                let wrong = |what: &str| DataError::content(format!("`{}` is not a tokenizer: {what}", path.display()));
+                let bytes = fs::read(&path)?;
+                trust::check_pairs(&bytes).map_err(|what| wrong(&what))?;
+                let inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| wrong(&error.to_string()))?;
+                trust::check_template(&inner).map_err(|what| wrong(&what))?;
+                inner
+            }
+            TokenizerSource::WordPiece => word_piece::build(model_dir)?,
+            TokenizerSource::ByteLevelBpe => bpe::build(model_dir)?,
         };
         // Batches are packed, and the length is the caller's: what the file says about both is for other programs.
         inner.with_padding(None);
-        inner.with_truncation(None).map_err(|error| DataError::content(format!("`{}`: {error}", json.display())))?;
+        inner
+            .with_truncation(None)
+            .map_err(|error| DataError::content(format!("`{}`: {error}", model_dir.display())))?;
         Ok(Self { inner })
+    }
+
+    /// Loads the tokenizer of a model that has embeddings for so many tokens. It may know fewer: tables are padded.
+    ///
+    /// # Errors
+    /// As [`Self::load`], and when it knows more tokens than the model.
+    pub fn for_model(model_dir: &Path, vocab_size: usize) -> Result<Self, DataError> {
+        let tokenizer = Self::load(model_dir)?;
+        let known = tokenizer.vocab_size();
+        if known > vocab_size {
+            return Err(DataError::content(format!(
+                "the tokenizer of `{}` has {known} tokens, but the model has embeddings for {vocab_size} (`vocab_size` of its \
+                 `config.json`): they do not belong together",
+                model_dir.display()
+            )));
+        }
+        Ok(tokenizer)
     }
 
     /// Encodes rows, in parallel, in order, cut to `max_length` tokens with the special ones kept; of a pair, the longer
@@ -143,43 +169,6 @@ fn first_words(text: &str, count: usize) -> Option<&str> {
     Some(text[..end].trim_end())
 }
 
-/// BERT's tokenizer (Devlin et al., 2019) from its vocabulary alone: clean, lower case where the model is uncased, split
-/// at spaces, punctuation and Chinese characters, then the longest pieces that the vocabulary has.
-fn word_piece(model_dir: &Path, vocab: &Path) -> Result<tokenizers::Tokenizer, DataError> {
-    let wrong = |error: &dyn std::fmt::Display| DataError::content(format!("`{}`: {error}", vocab.display()));
-    let tokens = WordPiece::read_bytes(&fs::read(vocab)?).map_err(|error| wrong(&error))?;
-    let model = WordPiece::builder().vocab(tokens).unk_token("[UNK]".to_owned()).build().map_err(|e| wrong(&e))?;
-    let lowercase = lowercase(model_dir)?;
-    let mut tokenizer = tokenizers::Tokenizer::new(model);
-    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(|token| (token, tokenizer.token_to_id(token)));
-    let id = |name: &str| match special.iter().find(|(token, _)| *token == name) {
-        Some((token, Some(id))) => Ok(((*token).to_owned(), *id)),
-        _ => Err(wrong(&format!("`{name}` is not in the vocabulary, so this is not a BERT tokenizer"))),
-    };
-    let post = BertProcessing::new(id("[SEP]")?, id("[CLS]")?);
-    let present: Vec<_> =
-        special.iter().filter(|(_, id)| id.is_some()).map(|(t, _)| tokenizers::AddedToken::from(*t, true)).collect();
-    tokenizer
-        .with_normalizer(Some(BertNormalizer::new(true, true, None, lowercase)))
-        .map_err(|error| wrong(&error))?
-        .with_pre_tokenizer(Some(BertPreTokenizer))
-        .with_post_processor(Some(post))
-        .with_decoder(Some(WordPieceDecoder::default()));
-    tokenizer.add_special_tokens(present).map_err(|error| wrong(&error))?;
-    Ok(tokenizer)
-}
-
-/// `do_lower_case` of `tokenizer_config.json`; BERT's default is true.
-fn lowercase(model_dir: &Path) -> Result<bool, DataError> {
-    let path = model_dir.join("tokenizer_config.json");
-    if !path.is_file() {
-        return Ok(true);
-    }
-    let config: serde_json::Value = serde_json::from_slice(&fs::read(&path)?)
-        .map_err(|error| DataError::content(format!("`{}` is not JSON: {error}", path.display())))?;
-    Ok(config.get("do_lower_case").and_then(serde_json::Value::as_bool).unwrap_or(true))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,11 +239,100 @@ mod tests {
         assert_eq!(again.encode(&rows, 64).unwrap(), tokenizer.encode(&rows, 64).unwrap());
     }
 
+    /// Texts and ids of `tests/data/tokenizers`.
+    #[test]
+    fn what_is_built_gives_the_ids_of_transformers() {
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tokenizers");
+        let expected: serde_json::Value =
+            serde_json::from_slice(&fs::read(&data.join("expected.json")).unwrap()).unwrap();
+        let get = |value: &serde_json::Value| -> Vec<Vec<u32>> { serde_json::from_value(value.clone()).unwrap() };
+        let texts: Vec<String> = serde_json::from_value(expected["texts"].clone()).unwrap();
+        let pairs: Vec<[String; 2]> = serde_json::from_value(expected["pairs"].clone()).unwrap();
+        let [ones, others] = [0, 1].map(|side| pairs.iter().map(|pair| pair[side].clone()).collect::<Vec<_>>());
+        for name in ["bert", "bert-cased", "roberta", "roberta-space"] {
+            let tokenizer = Tokenizer::load(&data.join(name)).unwrap();
+            let rows = Rows { texts: texts.clone(), ..Rows::default() };
+            let found = tokenizer.encode(&rows, 1000).unwrap();
+            for ((text, found), ids) in texts.iter().zip(found).zip(get(&expected["ids"][name])) {
+                assert_eq!(found.ids, ids, "{name}: {text:?}");
+            }
+            let rows = Rows { texts: ones.clone(), pairs: Some(others.clone()), ..Rows::default() };
+            let found = tokenizer.encode(&rows, 1000).unwrap();
+            let (ids, types) = (get(&expected["pair_ids"][name]), get(&expected["pair_types"][name]));
+            for (row, found) in found.iter().enumerate() {
+                assert_eq!((&found.ids, &found.type_ids), (&ids[row], &types[row]), "{name}: {:?}", pairs[row]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_tokenizer_that_cannot_be_built_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write_atomic(&dir.path().join(name), text.as_bytes()).unwrap();
+        let told = || Tokenizer::load(dir.path()).err().unwrap().to_string();
+        write("vocab.json", "{\"<s>\": 0, \"</s>\": 1, \"a\": 2, \"b\": 3, \"ab\": 4}");
+        for (merges, part) in [
+            ("#version: 0.2\nab\n", "line 2, `ab`, is no pair"),
+            ("a c\n", "line 1, `a c`, is of tokens that `vocab.json` lacks"),
+            ("a b\nab ab\n", "line 2, `ab ab`, is of tokens that"),
+        ] {
+            write("merges.txt", merges);
+            assert!(told().contains(part), "{part}: {}", told());
+        }
+        write("merges.txt", "a b\n");
+        assert!(Tokenizer::load(dir.path()).is_ok());
+        write("added_tokens.json", "{\"<new>\": 9}");
+        assert!(told().contains("the added token `<new>` has the id 9"), "{}", told());
+        write("tokenizer_config.json", "{\"tokenizer_class\": \"GPT2TokenizerFast\"}");
+        assert!(told().contains("`tokenizer_class` is `GPT2TokenizerFast`, which lmpipe does not build"), "{}", told());
+        write("tokenizer_config.json", "{\"add_prefix_space\": 1}");
+        assert!(told().contains("`add_prefix_space` must be true or false, not `1`"), "{}", told());
+        write("tokenizer_config.json", "[]");
+        assert!(told().contains("is not a JSON object"), "{}", told());
+        for (vocab, part) in [("{\"a\": -1}", "is no vocabulary"), ("{\"a\": 1}", "`a b`, is of tokens")] {
+            write("tokenizer_config.json", "{}");
+            write("vocab.json", vocab);
+            assert!(told().contains(part), "{part}: {}", told());
+        }
+        // Its reader would panic.
+        write(
+            "tokenizer.json",
+            "{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [[\"a\", \"aaaa\"]]}}",
+        );
+        assert!(told().contains("the pair of `a` and `aaaa` is no token of its vocabulary"), "{}", told());
+        for (piece, part) in [
+            ("SpecialToken\": {\"id\": \"x\"", "`x` is put around texts, but is none of its `special_tokens`"),
+            ("Sequence\": {\"id\": \"B\"", "its `single` asks for a second text"),
+        ] {
+            let pair =
+                "[{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"B\", \"type_id\": 0}}]";
+            let single = format!("[{{\"{piece}, \"type_id\": 0}}}}]");
+            let template = format!(
+                "{{\"type\": \"TemplateProcessing\", \"single\": {single}, \"pair\": {pair}, \"special_tokens\": {{}}}}"
+            );
+            for post in [template.clone(), format!("{{\"type\": \"Sequence\", \"processors\": [{template}]}}")] {
+                let model = "{\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": []}";
+                write("tokenizer.json", &format!("{{\"model\": {model}, \"post_processor\": {post}}}"));
+                assert!(told().contains(part), "{}", told());
+            }
+        }
+    }
+
+    #[test]
+    fn a_tokenizer_with_more_tokens_than_its_model_is_refused() {
+        let (dir, _) = tokenizer();
+        for vocab_size in [11, 64] {
+            assert!(Tokenizer::for_model(dir.path(), vocab_size).is_ok());
+        }
+        let error = Tokenizer::for_model(dir.path(), 10).err().unwrap().to_string();
+        assert!(error.contains("has 11 tokens, but the model has embeddings for 10"), "{error}");
+    }
+
     #[test]
     fn what_is_no_tokenizer_is_said() {
         let dir = tempfile::tempdir().unwrap();
         let told = |dir: &Path| Tokenizer::load(dir).err().unwrap().to_string();
-        assert!(told(dir.path()).contains("neither `tokenizer.json` nor `vocab.txt`"));
+        assert!(told(dir.path()).contains("has no tokenizer: neither `tokenizer.json` nor"));
         fs::write_atomic(&dir.path().join("vocab.txt"), b"a\nb\n[UNK]\n").unwrap();
         assert!(told(dir.path()).contains("`[SEP]` is not in the vocabulary"), "{}", told(dir.path()));
         fs::write_atomic(&dir.path().join("tokenizer.json"), b"{").unwrap();

@@ -75,7 +75,7 @@ pub fn predict(
     let model = Executor::load(model_dir, &model::candle_device(options.device)?)?;
     let name = model_dir.display().to_string();
     let labels = classifier_labels(&name, &model.head)?;
-    let tokenizer = Tokenizer::load(model_dir)?;
+    let tokenizer = Tokenizer::for_model(model_dir, model.spec.vocab_size)?;
     let run_options = RunOptions {
         batch_size: options.batch_size,
         max_length: options.max_length.unwrap_or(model.spec.max_positions),

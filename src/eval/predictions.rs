@@ -69,7 +69,7 @@ pub fn run_model(
     progress: impl FnMut(usize) -> bool,
 ) -> Result<Predictions, EvalError> {
     let map = LabelMap::new(name, &model.head, labels)?;
-    let tokenizer = Tokenizer::load(dir)?;
+    let tokenizer = Tokenizer::for_model(dir, model.spec.vocab_size)?;
     let mut logits = run(model, &tokenizer, rows, options, progress)?;
     for row in &mut logits {
         *row = map.reorder(row);

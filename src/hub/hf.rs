@@ -1,6 +1,7 @@
 //! The Hugging Face hub: the local cache first, then the network, which gets seconds to answer.
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::mpsc::{self, RecvTimeoutError, Sender},
     thread,
@@ -15,7 +16,8 @@ use hf_hub::{
     },
 };
 
-use super::{FILES, Found, WEIGHTS, Watch, source::Repository};
+use super::{Found, Watch, source::Repository};
+use crate::base::{fs, model_dir};
 
 /// How long the hub may take to answer at all. The client has no time limit of its own, and a network that drops packets
 /// would hold it for minutes.
@@ -80,8 +82,7 @@ fn cached(cache: &Cache, repo: &Repo) -> Option<PathBuf> {
     let by_commit = cache.path().join(repo.folder_name()).join("snapshots").join(repo.revision());
     let by_ref = cache.repo(repo.clone()).get("config.json").and_then(|path| Some(path.parent()?.to_owned()));
     let is_whole = |dir: &PathBuf| {
-        let has = |file: &str| dir.join(file).is_file();
-        has("config.json") && has(WEIGHTS) && (has("tokenizer.json") || has("vocab.txt"))
+        dir.join("config.json").is_file() && model_dir::weights(dir).is_ok() && model_dir::tokenizer(dir).is_ok()
     };
     by_ref.into_iter().chain([by_commit]).find(is_whole)
 }
@@ -122,22 +123,46 @@ fn download(api: ApiRepo, watch: &Watch<'_>) -> Result<PathBuf, String> {
     }
 }
 
+/// Downloads `config.json`, the best weights that there are, and the tokenizer's files.
 fn download_files(api: &ApiRepo, sender: &Sender<News>) -> Result<PathBuf, String> {
-    let mut dir = None;
-    for file in FILES {
-        let progress = Tell { sender: sender.clone(), done: 0, total: 0 };
-        match api.download_with_progress(file, progress) {
-            Ok(path) => {
-                let _ = sender.send(News::Came(0, 0));
-                dir = path.parent().map(ToOwned::to_owned);
-            }
-            // A repository need not have every file; whether it has what a model needs is looked at later.
-            Err(error) if is_missing(&error) && dir.is_some() => {}
-            Err(error) if is_missing(&error) => return Err(format!("there is no such model, or it has no `{file}`")),
-            Err(error) => return Err(explain(&error)),
+    let config = download_file(api, "config.json", sender)?
+        .ok_or_else(|| "there is no such model, or it has no `config.json`".to_owned())?;
+    let mut weights = None;
+    for name in model_dir::WEIGHTS {
+        if let Some(path) = download_file(api, name, sender)? {
+            weights = Some((name, path));
+            break;
         }
     }
-    dir.ok_or_else(|| "the hub has no files of it".to_owned())
+    // Whether there is what a model needs is looked at later.
+    if let Some((name, path)) = weights.filter(|(name, _)| model_dir::is_index(name)) {
+        let index = fs::read_text(&path).map_err(|error| error.to_string())?;
+        let files = model_dir::places(&index).map_err(|what| format!("its `{name}` {what}"))?;
+        for file in files.into_values().collect::<BTreeSet<_>>() {
+            download_file(api, &file, sender)?;
+        }
+    }
+    for name in model_dir::TOKENIZER {
+        download_file(api, name, sender)?;
+    }
+    config.parent().map(ToOwned::to_owned).ok_or_else(|| "the hub has no files of it".to_owned())
+}
+
+/// A file of the repository, if it has it.
+fn download_file(api: &ApiRepo, name: &str, sender: &Sender<News>) -> Result<Option<PathBuf>, String> {
+    let progress = Tell { sender: sender.clone(), done: 0, total: 0 };
+    match api.download_with_progress(name, progress) {
+        Ok(path) => {
+            // Nobody listens any more when the caller gave up.
+            let _ = sender.send(News::Came(0, 0));
+            Ok(Some(path))
+        }
+        Err(error) if is_missing(&error) => {
+            let _ = sender.send(News::Came(0, 0));
+            Ok(None)
+        }
+        Err(error) => Err(explain(&error)),
+    }
 }
 
 fn is_missing(error: &ApiError) -> bool {
@@ -181,7 +206,10 @@ impl Progress for Tell {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write, net::TcpListener};
+    use std::{
+        io::{BufRead, BufReader, Write},
+        net::{TcpListener, TcpStream},
+    };
 
     use super::*;
     use crate::hub::tests::SILENT;
@@ -202,7 +230,7 @@ mod tests {
         std::fs::create_dir_all(&snapshot).unwrap();
         std::fs::create_dir_all(model.join("refs")).unwrap();
         File::create(model.join("refs/main")).unwrap().write_all(b"0123abcd").unwrap();
-        for file in ["config.json", WEIGHTS] {
+        for file in ["config.json", "model.safetensors"] {
             File::create(snapshot.join(file)).unwrap();
         }
         let told = fetch(&repository(None), &settings(cache.path()), &SILENT).err().unwrap();
@@ -215,6 +243,80 @@ mod tests {
             assert_eq!(fetch(&repository(revision), &settings(cache.path()), &SILENT).unwrap().dir, snapshot);
         }
         assert!(fetch(&repository(Some("v2")), &settings(cache.path()), &SILENT).is_err());
+    }
+
+    /// Answers one request as the hub does: a part of a file, or that it has no such file.
+    fn answer(mut stream: TcpStream, files: &[(&str, &str)]) -> Option<String> {
+        let mut lines = BufReader::new(stream.try_clone().ok()?).lines().map_while(Result::ok);
+        let name = lines.next()?.split(' ').nth(1)?.strip_prefix("/org/name/resolve/main/")?.to_owned();
+        let asks_for_one = lines.take_while(|line| !line.is_empty()).any(|line| line.ends_with("bytes=0-0"));
+        let Some((_, text)) = files.iter().find(|(file, _)| *file == name) else {
+            stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").ok()?;
+            return Some(format!("no {name}"));
+        };
+        let (part, all) = (if asks_for_one { &text[..1] } else { text }, text.len());
+        let len = part.len();
+        let head = format!(
+            "HTTP/1.1 206 Partial Content\r\nContent-Length: {len}\r\nContent-Range: bytes 0-{}/{all}\r\nETag: \"{name}\"\r\n\
+             X-Repo-Commit: 0123\r\nConnection: close\r\n\r\n{part}",
+            len - 1
+        );
+        stream.write_all(head.as_bytes()).ok()?;
+        Some(name)
+    }
+
+    /// What a hub with these files is asked for, and the files that came.
+    fn downloaded(files: &'static [(&'static str, &'static str)]) -> (Vec<String>, Result<Vec<String>, String>) {
+        let hub = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = hub.local_addr().unwrap();
+        let (sender, asked) = mpsc::channel();
+        let server = thread::spawn(move || {
+            for stream in hub.incoming() {
+                let Some(name) = answer(stream.unwrap(), files) else { break };
+                sender.send(name).unwrap();
+            }
+        });
+        let cache = tempfile::tempdir().unwrap();
+        let settings =
+            Settings { endpoint: Some(format!("http://{address}")), offline: false, ..settings(cache.path()) };
+        let came = fetch(&repository(None), &settings, &SILENT).map(|found| {
+            let mut names: Vec<_> =
+                std::fs::read_dir(&found.dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names.into_iter().map(|name| name.into_string().unwrap()).collect()
+        });
+        // A request that is none ends the server.
+        TcpStream::connect(address).unwrap().write_all(b"\r\n").unwrap();
+        server.join().unwrap();
+        let mut asked: Vec<String> = asked.into_iter().collect();
+        asked.dedup();
+        (asked, came)
+    }
+
+    #[test]
+    fn the_best_weights_that_the_hub_has_are_downloaded() {
+        const INDEX: &str = "{\"weight_map\": {\"x\": \"b.bin\", \"y\": \"a.bin\"}}";
+        let (asked, came) = downloaded(&[
+            ("config.json", "{}"),
+            ("model.safetensors", "x"),
+            ("pytorch_model.bin", "x"),
+            ("tokenizer.json", "{}"),
+        ]);
+        assert_eq!(came.unwrap(), ["config.json", "model.safetensors", "tokenizer.json"]);
+        assert!(!asked.iter().any(|name| name.contains("pytorch_model")), "{asked:?}");
+        let (asked, came) = downloaded(&[
+            ("config.json", "{}"),
+            ("pytorch_model.bin.index.json", INDEX),
+            ("a.bin", "x"),
+            ("b.bin", "x"),
+            ("vocab.json", "{}"),
+            ("merges.txt", "x"),
+        ]);
+        let all = ["a.bin", "b.bin", "config.json", "merges.txt", "pytorch_model.bin.index.json", "vocab.json"];
+        assert_eq!(came.unwrap(), all);
+        assert_eq!(asked[1..4], ["no model.safetensors", "no model.safetensors.index.json", "no pytorch_model.bin"]);
+        let (_, came) = downloaded(&[("model.safetensors", "x")]);
+        assert_eq!(came.unwrap_err(), "there is no such model, or it has no `config.json`");
     }
 
     #[test]

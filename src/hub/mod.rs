@@ -18,12 +18,10 @@ use tempfile::TempDir;
 pub use error::{HubError, Tried};
 pub use source::Source;
 
-/// The file that holds the weights, and that `sha256` pins.
-pub const WEIGHTS: &str = "model.safetensors";
-
-/// The files of a model directory that are taken, where they are there; the first two must be.
-pub const FILES: &[&str] =
-    &["config.json", WEIGHTS, "tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json"];
+use crate::base::{
+    model_dir::{self, Weights},
+    plural,
+};
 
 /// How a caller follows, and stops, a download.
 pub struct Watch<'a> {
@@ -42,7 +40,9 @@ pub struct Resolved {
     pub dir: PathBuf,
     /// Where it came from, as it was written.
     pub source: String,
-    /// The SHA-256 of the weights, in hexadecimal.
+    /// Its files in that directory that a model is made of.
+    pub files: Vec<String>,
+    /// The SHA-256 of the weights, in hexadecimal ([`resolve`]).
     pub sha256: String,
     /// Keeps a directory that was made for this model alone, until the caller has copied it.
     _made: Option<TempDir>,
@@ -50,8 +50,9 @@ pub struct Resolved {
 
 /// Takes a model from the first source that has it, whole and with the right weights.
 ///
-/// `sha256` pins the weights (`model.safetensors`); a source whose weights differ counts as failed, and the next one is
-/// tried. Relative folders start at `base_dir`.
+/// `sha256` pins the weights: the SHA-256 of their file, or, of weights in several files, of what `sha256sum` prints for
+/// these in the order of their names. A source whose weights differ counts as failed, and the next one is tried. Relative
+/// folders start at `base_dir`.
 ///
 /// # Errors
 /// When no source works: the error lists what was tried, and why it failed. When the caller stops it.
@@ -97,19 +98,34 @@ impl Source {
 }
 
 fn verify(found: Found, source: &Source, expected: Option<&str>) -> Result<Resolved, String> {
-    for file in &FILES[..2] {
-        if !found.dir.join(file).is_file() {
-            return Err(format!("it has no `{file}`"));
-        }
+    let has = |file: &str| found.dir.join(file).is_file();
+    if !has("config.json") {
+        return Err("it has no `config.json`".to_owned());
     }
-    if !found.dir.join("tokenizer.json").is_file() && !found.dir.join("vocab.txt").is_file() {
-        return Err("it has no tokenizer: neither `tokenizer.json` nor `vocab.txt`".to_owned());
-    }
-    let sha256 = sha256_of(&found.dir.join(WEIGHTS)).map_err(|error| format!("cannot read `{WEIGHTS}`: {error}"))?;
+    let weights = model_dir::weights(&found.dir)?;
+    model_dir::tokenizer(&found.dir).map_err(|what| format!("it {what}"))?;
+    let sha256 = sha256_of_weights(&found.dir, &weights)?;
     if let Some(expected) = expected.filter(|expected| !expected.eq_ignore_ascii_case(&sha256)) {
-        return Err(format!("its `{WEIGHTS}` has the sha256 {sha256}, the recipe pins {expected}"));
+        let name = plural::list(&weights.files);
+        return Err(format!("its weights ({name}) have the sha256 {sha256}, the recipe pins {expected}"));
     }
-    Ok(Resolved { dir: found.dir, source: source.to_string(), sha256, _made: found.made })
+    let tokenizer = model_dir::TOKENIZER.into_iter().filter(|file| has(file));
+    let files = ["config.json"].into_iter().chain(weights.all_files()).chain(tokenizer).map(str::to_owned).collect();
+    Ok(Resolved { dir: found.dir, source: source.to_string(), files, sha256, _made: found.made })
+}
+
+/// See [`resolve`].
+fn sha256_of_weights(dir: &Path, weights: &Weights) -> Result<String, String> {
+    let mut sums = Vec::new();
+    for file in &weights.files {
+        let sum = sha256_of(&dir.join(file)).map_err(|error| format!("cannot read `{file}`: {error}"))?;
+        sums.push((sum, file));
+    }
+    if let [(sum, _)] = &sums[..] {
+        return Ok(sum.clone());
+    }
+    let lines: Vec<_> = sums.iter().map(|(sum, file)| format!("{sum}  {file}\n")).collect();
+    Ok(format!("{:x}", Sha256::digest(lines.concat())))
 }
 
 /// The SHA-256 of a file, in hexadecimal.
@@ -131,7 +147,9 @@ pub(crate) mod tests {
 
     /// A model directory with weights of these bytes.
     fn model(dir: &Path, weights: &[u8]) {
-        for (file, bytes) in [("config.json", b"{}".as_slice()), (WEIGHTS, weights), ("vocab.txt", b"[UNK]\n")] {
+        for (file, bytes) in
+            [("config.json", b"{}".as_slice()), ("model.safetensors", weights), ("vocab.txt", b"[UNK]\n")]
+        {
             write_atomic(&dir.join(file), bytes).unwrap();
         }
     }
@@ -150,9 +168,11 @@ pub(crate) mod tests {
         assert_eq!((found.source.as_str(), found.sha256.as_str()), ("./right", SHA_OF_ABC));
 
         let error = resolve(&sources[..2], Some(SHA_OF_ABC), base.path(), &SILENT).unwrap_err().to_string();
-        for told in
-            ["`missing`: there is no folder", "`wrong`: its `model.safetensors` has the sha256 a52d159f", SHA_OF_ABC]
-        {
+        for told in [
+            "`missing`: there is no folder",
+            "`wrong`: its weights (`model.safetensors`) have the sha256 a52d159f",
+            SHA_OF_ABC,
+        ] {
             assert!(error.contains(told), "{error}");
         }
         assert_eq!(resolve(&sources[1..], None, base.path(), &SILENT).unwrap().source, "wrong");
@@ -165,9 +185,29 @@ pub(crate) mod tests {
         let told = || resolve(&source, None, base.path(), &SILENT).unwrap_err().to_string();
         assert!(told().contains("it has no `config.json`"), "{}", told());
         write_atomic(&base.path().join("config.json"), b"{}").unwrap();
-        assert!(told().contains("it has no `model.safetensors`"), "{}", told());
-        write_atomic(&base.path().join(WEIGHTS), b"abc").unwrap();
+        assert!(told().contains("there are no weights in "), "{}", told());
+        write_atomic(&base.path().join("model.safetensors"), b"abc").unwrap();
         assert!(told().contains("it has no tokenizer"), "{}", told());
+    }
+
+    #[test]
+    fn weights_in_several_files_are_taken_and_pinned_together() {
+        let base = tempfile::tempdir().unwrap();
+        let index = "pytorch_model.bin.index.json";
+        let text: &[u8] = b"{\"weight_map\": {\"x\": \"b.bin\", \"y\": \"a.bin\", \"z\": \"a.bin\"}}";
+        for (file, bytes) in [("config.json", b"{}".as_slice()), (index, text), ("a.bin", b"abc"), ("merges.txt", b"")]
+        {
+            write_atomic(&base.path().join(file), bytes).unwrap();
+        }
+        let source = [Source::Folder(".".into())];
+        let told = resolve(&source, None, base.path(), &SILENT).unwrap_err().to_string();
+        assert!(told.contains("names `b.bin`, which is not there"), "{told}");
+        write_atomic(&base.path().join("b.bin"), b"abd").unwrap();
+        write_atomic(&base.path().join("vocab.json"), b"{}").unwrap();
+        let found = resolve(&source, None, base.path(), &SILENT).unwrap();
+        assert_eq!(found.files, ["config.json", index, "a.bin", "b.bin", "vocab.json", "merges.txt"]);
+        // `sha256sum a.bin b.bin | sha256sum`
+        assert_eq!(found.sha256, "419bbdb9a0dd6fd1b2b447729598b94935de24146f1c619283213ddccfadcf29");
     }
 
     #[test]

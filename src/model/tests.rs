@@ -3,6 +3,7 @@
 mod checkpoints;
 mod goldens;
 mod gradients;
+mod hostile;
 mod int8;
 
 use std::{

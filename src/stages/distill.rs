@@ -256,7 +256,8 @@ impl Stage for Distill {
         let (mut student, student_dir) = student(params, &teacher, ctx)?;
         let student_dir = student_dir.unwrap_or_else(|| teacher_dir.clone());
         check_length(&student, &student_dir, training.max_length)?;
-        let corpus = Corpus::open(ctx, &data, &Tokenizer::load(&teacher_dir)?, training.max_length)?;
+        let tokenizer = Tokenizer::for_model(&teacher_dir, teacher.spec.vocab_size)?;
+        let corpus = Corpus::open(ctx, &data, &tokenizer, training.max_length)?;
         let corpus = match &teacher.head {
             Head::SequenceClassification { labels } if !corpus.labels.is_empty() => corpus.relabel(labels)?,
             _ => corpus.without_labels(),

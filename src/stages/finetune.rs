@@ -69,7 +69,7 @@ impl Stage for Finetune {
         let (parent, data) = (ctx.input("model")?, ctx.input("data")?);
         let model = Model::load(&parent.dir, &model::candle_device(ctx.lease.device)?)?;
         check_length(&model, &parent.dir, training.max_length)?;
-        let tokenizer = Tokenizer::load(&parent.dir)?;
+        let tokenizer = Tokenizer::for_model(&parent.dir, model.spec.vocab_size)?;
         let corpus = Corpus::open(ctx, data, &tokenizer, training.max_length)?;
         let (mut model, objective): (Model, Box<dyn Objective>) = match params.task {
             Task::Classification => {

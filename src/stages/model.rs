@@ -22,7 +22,8 @@ pub(super) struct Params {
     /// Where the model is: `hf://org/name@revision`, `pip://package==version/folder/inside`, or a folder; or a list of
     /// such, which are tried in order.
     model: Sources,
-    /// The SHA-256 of `model.safetensors`: whatever the source, it is these weights or none.
+    /// The SHA-256 of the weights, whatever the source: it is these or none. Of weights in several files it is that of what
+    /// `sha256sum` prints for them in the order of their names.
     #[serde(default)]
     sha256: Option<String>,
 }
@@ -74,7 +75,7 @@ impl Stage for ModelSource {
                     params.path(at),
                     format!("the folder `{folder}` is one of several sources, and nothing pins the weights"),
                 )
-                .help("add `sha256:` with the SHA-256 of `model.safetensors`");
+                .help("add `sha256:` with the SHA-256 of the weights, `model.safetensors`");
         }
         if let Some(sha256) = &params.sha256
             && (sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -121,12 +122,9 @@ impl Stage for ModelSource {
             Err(error) => return Err(error.into()),
         };
         let mut size = 0;
-        for file in hub::FILES {
+        for file in &found.files {
             let from = found.dir.join(file);
-            if from.is_file() {
-                let to = ctx.output.join(file);
-                size += std::fs::copy(&from, &to).at("cannot copy", &from)?;
-            }
+            size += std::fs::copy(&from, ctx.output.join(file)).at("cannot copy", &from)?;
         }
         ctx.record.fact("source", &found.source);
         ctx.record.fact("sha256", &found.sha256);

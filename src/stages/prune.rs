@@ -212,7 +212,7 @@ fn importance(
     model: &mut Model,
     dataset: &Dataset,
 ) -> Result<Importance, StageError> {
-    let tokenizer = Tokenizer::load(&artifact.dir)?;
+    let tokenizer = Tokenizer::for_model(&artifact.dir, model.spec.vocab_size)?;
     let map = LabelMap::new(&artifact.name, &model.head, &dataset.meta.labels)?;
     let mut rows = dataset.rows(Split::Train)?;
     let Some(labels) = rows.labels.take() else {
@@ -296,7 +296,8 @@ fn recover(
     };
     let training = recover.training();
     check_length(model, &artifact.dir, training.max_length)?;
-    let corpus = Corpus::open(ctx, data, &Tokenizer::load(&artifact.dir)?, training.max_length)?.relabel(&labels)?;
+    let tokenizer = Tokenizer::for_model(&artifact.dir, model.spec.vocab_size)?;
+    let corpus = Corpus::open(ctx, data, &tokenizer, training.max_length)?.relabel(&labels)?;
     let objective: Box<dyn Objective> = match ctx.optional("teacher").cloned() {
         Some(teacher) => Box::new(guided(ctx, recover, &teacher, (&artifact.name, model), data)?),
         None if corpus.train.labels.is_none() => {

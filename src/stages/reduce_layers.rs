@@ -70,7 +70,8 @@ impl Stage for ReduceLayers {
             let max_length = training.as_ref().map_or(Training::default().max_length, |t| t.max_length);
             let max_length = if training.is_some() { max_length } else { max_length.min(model.spec.max_positions) };
             check_length(&model, &dir, max_length)?;
-            let corpus = Corpus::open(ctx, &data, &Tokenizer::load(&dir)?, max_length)?;
+            let tokenizer = Tokenizer::for_model(&dir, model.spec.vocab_size)?;
+            let corpus = Corpus::open(ctx, &data, &tokenizer, max_length)?;
             let Head::SequenceClassification { labels } = model.head.clone() else {
                 return Err(StageError::msg(format!(
                     "`data` is wired, but `{}` is not a classifier whose layers could be judged or recovered on it",

@@ -2,7 +2,10 @@
 
 mod fields;
 mod names;
+mod pickle;
+mod raw;
 mod safetensors;
+mod weights;
 
 use std::{
     borrow::Cow,
@@ -13,7 +16,8 @@ use std::{
 use ::safetensors::Dtype;
 use candle_core::{Device, Tensor};
 pub(super) use fields::Fields;
-use safetensors::{Entry, Raw, Values};
+use raw::{Raw, Values, first_not_finite};
+use safetensors::Entry;
 use serde_json::{Value, json};
 
 use super::{
@@ -23,7 +27,7 @@ use super::{
     network::label_maps,
     params::{EMBEDDINGS, Parameter, TRANSFORM, parameters},
 };
-use crate::base::{fs, plural};
+use crate::base::{fs, model_dir, plural};
 
 const DECODER: &str = "cls.predictions.decoder.weight";
 
@@ -42,7 +46,7 @@ pub(super) fn load(dir: &Path, device: &Device) -> Result<Model, ModelError> {
         return Err(ModelError::Device("int8 models run on `cpu` only".to_owned()));
     }
 
-    let names::Renamed { tensors: mut raw, left_over } = names::rename(family, safetensors::read_dir(dir)?)?;
+    let names::Renamed { tensors: mut raw, left_over } = names::rename(family, weights::read_dir(dir)?)?;
     let mut notes: Vec<String> = left_over.iter().map(|name| format!("`{name}` is not used")).collect();
     let head = head(family, &config, &raw, &mut notes)?;
     let has_classifier = matches!(head, Head::SequenceClassification { .. });
@@ -110,7 +114,11 @@ fn head(
         notes.push("the checkpoint has no classifier".to_owned());
         return Ok(Head::None);
     };
-    let outputs = classifier.shape.first().copied().unwrap_or(0);
+    // A shape with a zero in it may claim any number of rows.
+    let outputs = match classifier.shape[..] {
+        [outputs, width] if width > 0 => outputs,
+        _ => return Err(wrong_shape("classifier.weight", classifier, "two numbers above 0")),
+    };
     let labels = config.labels()?.unwrap_or_else(|| (0..outputs).map(|id| format!("LABEL_{id}")).collect());
     if labels.len() != outputs {
         let names = plural::count(labels.len(), "label");
@@ -160,6 +168,7 @@ impl Reader<'_> {
         expect_shape(&parameter.name, &raw, &parameter.shape)?;
         match (raw.values, parameter.name.strip_suffix(".weight")) {
             (Values::F32(values), _) => {
+                expect_finite(&parameter.name, &values, &raw.file)?;
                 let tensor = Tensor::from_vec(values, raw.shape, self.device)?;
                 self.params.insert(parameter.name.clone(), tensor);
             }
@@ -172,6 +181,7 @@ impl Reader<'_> {
                 })?;
                 expect_shape(&name, &scale, &[rows, 1])?;
                 let Values::F32(scales) = scale.values else { return Err(wrong_type(&name, &scale, "a float type")) };
+                expect_finite(&name, &scales, &scale.file)?;
                 let at =
                     |error: ModelError| ModelError::Checkpoint(format!("`{}`: `{name}`: {error}", raw.file.display()));
                 let weight = Int8Weight::from_parts(rows, columns, values, scales).map_err(at)?;
@@ -194,6 +204,7 @@ impl Reader<'_> {
         }
         expect_shape(DECODER, &raw, &[spec.vocab_size, spec.word_width()])?;
         let Values::F32(values) = raw.values else { return Ok(()) };
+        expect_finite(DECODER, &values, &raw.file)?;
         let words = self.params.get(&format!("{}.weight", EMBEDDINGS[0]));
         let tied = match words {
             Some(words) => words.flatten_all()?.to_vec1::<f32>()? == values,
@@ -211,10 +222,25 @@ fn expect_shape(name: &str, raw: &Raw, shape: &[usize]) -> Result<(), ModelError
     if raw.shape == shape {
         return Ok(());
     }
-    Err(ModelError::Checkpoint(format!(
-        "`{}`: `{name}` has the shape {:?}, but `config.json` asks for {shape:?}",
-        raw.file.display(),
+    Err(wrong_shape(name, raw, &format!("{shape:?}")))
+}
+
+fn wrong_shape(name: &str, raw: &Raw, expected: &str) -> ModelError {
+    let file = raw.file.display();
+    ModelError::Checkpoint(format!(
+        "`{file}`: `{name}` has the shape {:?}, but `config.json` asks for {expected}",
         raw.shape
+    ))
+}
+
+/// A model with such numbers answers nonsense, and not always one that shows.
+fn expect_finite(name: &str, values: &[f32], file: &Path) -> Result<(), ModelError> {
+    let Some(at) = first_not_finite(values) else { return Ok(()) };
+    Err(ModelError::Checkpoint(format!(
+        "`{}`: `{name}` is damaged: its number {} is {}",
+        file.display(),
+        at + 1,
+        values[at]
     )))
 }
 
@@ -222,16 +248,6 @@ fn wrong_type(name: &str, raw: &Raw, expected: &str) -> ModelError {
     let (file, kind) = (raw.file.display(), raw.values.kind());
     ModelError::Checkpoint(format!("`{file}`: `{name}` is of the type {kind}, not of {expected}"))
 }
-
-/// The files of a tokenizer.
-const TOKENIZER: [&str; 6] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "merges.txt",
-];
 
 /// Writes a model directory. The weights are written last: a directory with weights is whole.
 pub(super) fn save(model: &Model, dir: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
@@ -245,7 +261,7 @@ pub(super) fn save(model: &Model, dir: &Path, tokenizer_from: &Path) -> Result<(
     let config = config(model, family)?;
     let entries = entries(model, family)?;
     fs::create_dir(dir)?;
-    for name in TOKENIZER {
+    for name in model_dir::TOKENIZER {
         let from = tokenizer_from.join(name);
         if from.exists() && from != dir.join(name) {
             fs::write_atomic(&dir.join(name), &fs::read(&from)?)?;

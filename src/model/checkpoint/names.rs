@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use super::safetensors::{Entry, Raw};
+use super::{raw::Raw, safetensors::Entry};
 use crate::model::{ModelError, families::Family};
 
 /// The tensors of a checkpoint under our names, and what was left over.

@@ -35,7 +35,10 @@ fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
 fn windows(config: &Fields<'_>, n_layers: usize) -> Result<Vec<usize>, ModelError> {
     let windows = match config.value("attention_window") {
         None => vec![512; n_layers],
-        Some(Value::Array(windows)) => windows.iter().map(|window| window.as_u64().unwrap_or(0) as usize).collect(),
+        Some(Value::Array(windows)) => {
+            let window = |value: &Value| value.as_u64().filter(|window| *window <= 0x7fff_ffff).unwrap_or(0) as usize;
+            windows.iter().map(window).collect()
+        }
         Some(_) => vec![config.positive("attention_window")?; n_layers],
     };
     if windows.len() != n_layers {

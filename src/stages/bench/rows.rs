@@ -35,7 +35,7 @@ pub(super) fn measure(
     }
     let tokenizers = contenders
         .iter()
-        .map(|contender| Tokenizer::load(&contender.artifact.dir))
+        .map(|contender| Tokenizer::for_model(&contender.artifact.dir, contender.model.spec.vocab_size))
         .collect::<Result<Vec<_>, _>>()?;
     // A part of the rows warms up as well as all of them.
     let few = first_rows(rows.clone(), 2 * params.throughput_batch);

@@ -1,0 +1,144 @@
+//! A tensor as it stands in a file, and how its numbers are read.
+
+use std::{
+    io::{self, Read},
+    path::PathBuf,
+};
+
+use safetensors::Dtype;
+
+/// A tensor as it stands in a file.
+pub(super) struct Raw {
+    pub(super) shape: Vec<usize>,
+    pub(super) values: Values,
+    /// The file that it came from.
+    pub(super) file: PathBuf,
+}
+
+/// The values of a tensor: floats of all widths are read as f32.
+#[derive(Clone)]
+pub(super) enum Values {
+    F32(Vec<f32>),
+    I8(Vec<i8>),
+    /// Another type, which no parameter has.
+    Other(Dtype),
+}
+
+impl Values {
+    /// The same numbers in `n` vectors of one length; none where they cannot be parted so.
+    pub(super) fn split(self, n: usize) -> Option<Vec<Self>> {
+        fn chunks<T: Clone>(values: &[T], n: usize) -> Option<impl Iterator<Item = Vec<T>>> {
+            let len = values.len() / n;
+            (len > 0 && values.len() == n * len).then(|| values.chunks(len).map(<[T]>::to_vec))
+        }
+        match self {
+            Self::F32(values) => Some(chunks(&values, n)?.map(Self::F32).collect()),
+            Self::I8(values) => Some(chunks(&values, n)?.map(Self::I8).collect()),
+            Self::Other(kind) => Some(vec![Self::Other(kind); n]),
+        }
+    }
+
+    /// The type in words, for errors.
+    pub(super) fn kind(&self) -> String {
+        match self {
+            Self::F32(_) => "F32".to_owned(),
+            Self::I8(_) => "I8".to_owned(),
+            Self::Other(kind) => format!("{kind:?}"),
+        }
+    }
+
+    /// Reads `len` bytes as values of a type.
+    ///
+    /// # Errors
+    /// When the input ends before.
+    pub(super) fn read(kind: Dtype, input: &mut impl Read, len: usize) -> io::Result<Self> {
+        Ok(match kind {
+            Dtype::F32 => Self::F32(collect(input, len, f32::from_le_bytes)?),
+            Dtype::F16 => Self::F32(collect(input, len, |bytes| f16_to_f32(u16::from_le_bytes(bytes)))?),
+            Dtype::BF16 => {
+                Self::F32(collect(input, len, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16))?)
+            }
+            Dtype::F64 => Self::F32(collect(input, len, |bytes| f64::from_le_bytes(bytes) as f32)?),
+            Dtype::I8 => Self::I8(collect(input, len, i8::from_le_bytes)?),
+            other => {
+                in_parts(input, len, |_| ())?;
+                Self::Other(other)
+            }
+        })
+    }
+}
+
+/// The place of the first number that is not finite.
+pub(super) fn first_not_finite(values: &[f32]) -> Option<usize> {
+    // Whole blocks without a branch: a model is looked through as fast as it is read from memory.
+    const BLOCK: usize = 1024;
+    let is_bad = |block: &[f32]| block.iter().fold(false, |bad, value| bad | !value.is_finite());
+    let block = values.chunks(BLOCK).position(is_bad)?;
+    values[block * BLOCK..].iter().position(|value| !value.is_finite()).map(|at| block * BLOCK + at)
+}
+
+fn collect<const N: usize, T>(input: &mut impl Read, len: usize, number: impl Fn([u8; N]) -> T) -> io::Result<Vec<T>> {
+    let mut values = Vec::with_capacity(len / N);
+    in_parts(input, len, |part| values.extend(part.as_chunks::<N>().0.iter().map(|bytes| number(*bytes))))?;
+    Ok(values)
+}
+
+/// Reads `len` bytes a part at a time; parts are whole numbers of every width.
+fn in_parts(input: &mut impl Read, len: usize, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    const PART: usize = 1 << 18;
+    let mut part = vec![0; PART.min(len)];
+    let mut left = len;
+    while left > 0 {
+        let part = &mut part[..PART.min(left)];
+        input.read_exact(part)?;
+        take(part);
+        left -= part.len();
+    }
+    Ok(())
+}
+
+/// IEEE half precision to single: exact.
+fn f16_to_f32(bits: u16) -> f32 {
+    let sign = u32::from(bits >> 15) << 31;
+    let exponent = u32::from(bits >> 10 & 0x1f);
+    let fraction = u32::from(bits & 0x3ff);
+    match (exponent, fraction) {
+        // Zero and subnormals: the fraction in units of 2⁻²⁴.
+        (0, _) => f32::from_bits(sign | (fraction as f32 / 16_777_216.0).to_bits()),
+        (0x1f, _) => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
+        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_widen_exactly() {
+        let cases = [
+            (0x0000, 0.0),
+            (0x8000, -0.0),
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x3555, 0.333_251_95),
+            (0x0001, 5.960_464_5e-8),
+            (0x83ff, -6.097_555e-5),
+            (0x7bff, 65504.0),
+            (0x7c00, f32::INFINITY),
+        ];
+        for (bits, value) in cases {
+            assert_eq!(f16_to_f32(bits).to_bits(), f32::to_bits(value), "{bits:x}");
+        }
+        assert!(f16_to_f32(0x7e00).is_nan());
+    }
+
+    #[test]
+    fn what_is_not_finite_is_found() {
+        let mut values = vec![1.0; 5000];
+        assert_eq!(first_not_finite(&values), None);
+        values[4097] = f32::NAN;
+        values[4099] = f32::INFINITY;
+        assert_eq!(first_not_finite(&values), Some(4097));
+    }
+}
