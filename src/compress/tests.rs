@@ -51,3 +51,23 @@ fn every_family_is_compressed_and_opens_again() {
         check(name, &distill::fresh_student(&teacher, &shape, 1).unwrap());
     }
 }
+
+#[test]
+fn every_family_loses_tokens_and_opens_again() {
+    for name in CLASSIFIERS.into_iter().chain([
+        "models/tiny-masked-lm",
+        "families/albert-masked-lm",
+        "families/mobilebert-masked-lm",
+        "families/modernbert-masked-lm",
+        "families/roberta-masked-lm",
+    ]) {
+        let mut model = load(name);
+        let kept: Vec<u32> = (0..model.spec.vocab_size as u32).filter(|token| *token < 4 || token % 3 == 0).collect();
+        prune::keep_tokens(&mut model, &kept).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(model.spec.vocab_size, kept.len());
+        check(name, &model);
+    }
+    let mut model = load("families/roberta-classifier");
+    let error = prune::keep_tokens(&mut model, &[0, 2, 3]).unwrap_err().to_string();
+    assert!(error.contains("the number of the padding token, 1"), "{error}");
+}

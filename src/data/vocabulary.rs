@@ -277,3 +277,100 @@ fn pretty(value: &Value) -> Vec<u8> {
     text.push(b'\n');
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::data::Rows;
+
+    fn folder(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tokenizers").join(name)
+    }
+
+    fn rows(texts: &[String]) -> Rows {
+        let ids = (0..texts.len()).map(|row| row.to_string()).collect();
+        Rows { texts: texts.to_vec(), pairs: None, labels: None, ids }
+    }
+
+    /// The texts of `expected.json`, nasty ones among them.
+    fn texts() -> Vec<String> {
+        let expected = std::fs::read_to_string(folder("expected.json")).unwrap();
+        let expected: Value = serde_json::from_str(&expected).unwrap();
+        expected["texts"].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    }
+
+    fn ids(tokenizer: &Tokenizer, texts: &[String]) -> Vec<Vec<u32>> {
+        tokenizer.encode(&rows(texts), 1 << 30).unwrap().into_iter().map(|encoding| encoding.ids).collect()
+    }
+
+    #[test]
+    fn used_texts_keep_their_tokens() {
+        let texts = texts();
+        for name in ["bert", "bert-cased", "roberta", "roberta-space"] {
+            for (characters, n_texts) in [(true, 3), (false, 3), (false, texts.len())] {
+                let dir = folder(name);
+                let tokenizer = Tokenizer::load(&dir).unwrap();
+                let before = ids(&tokenizer, &texts[..n_texts]);
+                let used = before.iter().flatten().copied().collect();
+                let Vocabulary { kept, files } = tokenizer.prune(&dir, &used, characters).unwrap();
+                assert!(kept.is_sorted() && kept.len() <= tokenizer.vocab_size(), "{name}");
+                assert!(n_texts > 3 || kept.len() < tokenizer.vocab_size(), "{name}: {}", kept.len());
+                let smaller = tempfile::tempdir().unwrap();
+                let check = |what: &str| {
+                    let pruned = Tokenizer::load(smaller.path()).unwrap();
+                    let found = ids(&pruned, &texts[..n_texts]);
+                    let found: Vec<Vec<u32>> =
+                        found.iter().map(|ids| ids.iter().map(|id| kept[*id as usize]).collect()).collect();
+                    assert_eq!(found, before, "{name} {what}");
+                    assert_eq!(pruned.vocab_size(), kept.len(), "{name} {what}");
+                    // Whatever comes, no token is named that is gone.
+                    assert!(ids(&pruned, &texts).iter().flatten().all(|id| (*id as usize) < kept.len()), "{name}");
+                };
+                for (file, bytes) in &files {
+                    std::fs::write(smaller.path().join(file), bytes).unwrap();
+                }
+                check("tokenizer.json");
+                // The other files say the same.
+                std::fs::remove_file(smaller.path().join("tokenizer.json")).unwrap();
+                let added = dir.join("added_tokens.json");
+                if !added.is_file() {
+                    check("vocab");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn unigrams_lose_what_is_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let model = json!({
+            "type": "Unigram", "unk_id": 1,
+            "vocab": [["<s>", 0.0], ["<unk>", 0.0], ["▁good", -2.0], ["▁bad", -2.5], ["▁", -3.0], ["b", -4.0], ["ad", -3.0],
+                      ["</s>", 0.0]],
+        });
+        let special = |id: u32, content: &str| {
+            json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+                   "normalized": false, "special": true})
+        };
+        let tokenizer = json!({
+            "version": "1.0", "truncation": null, "padding": null,
+            "added_tokens": [special(0, "<s>"), special(1, "<unk>"), special(7, "</s>")],
+            "normalizer": null, "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always"},
+            "post_processor": {"type": "RobertaProcessing", "sep": ["</s>", 7], "cls": ["<s>", 0], "trim_offsets": true,
+                               "add_prefix_space": true},
+            "decoder": null, "model": model,
+        });
+        std::fs::write(dir.path().join("tokenizer.json"), pretty(&tokenizer)).unwrap();
+        let whole = Tokenizer::load(dir.path()).unwrap();
+        let texts = ["good good".to_owned()];
+        assert_eq!(ids(&whole, &texts), [[0, 2, 2, 7]]);
+        let Vocabulary { kept, files } = whole.prune(dir.path(), &BTreeSet::from([0, 2, 7]), false).unwrap();
+        assert_eq!(kept, [0, 1, 2, 7]);
+        std::fs::write(dir.path().join("tokenizer.json"), &files["tokenizer.json"]).unwrap();
+        let pruned = Tokenizer::load(dir.path()).unwrap();
+        assert_eq!(ids(&pruned, &texts), [[0, 2, 2, 3]]);
+        assert_eq!(ids(&pruned, &["bad".to_owned()]), [[0, 1, 3]]);
+    }
+}
