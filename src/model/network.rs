@@ -120,7 +120,8 @@ impl fmt::Debug for Model {
 }
 
 impl Model {
-    /// Reads a Hugging Face directory (`config.json`, `model.safetensors`), f32 or int8.
+    /// Reads a Hugging Face directory: `config.json` and its weights (safetensors or a pickle, in one file or several), f32 or
+    /// int8.
     ///
     /// Names of old checkpoints (`gamma`, `beta`), and with or without the `bert.` prefix, are understood. A head that
     /// the checkpoint lacks is [`Head::None`].
