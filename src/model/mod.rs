@@ -18,6 +18,7 @@ mod ops;
 mod params;
 mod spec;
 
+pub(crate) use checkpoint::copy_tokenizer;
 pub use device::{available, candle_device, int8_kernel, limit_isa};
 pub use error::ModelError;
 pub use int8::Int8Weight;

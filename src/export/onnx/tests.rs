@@ -1,0 +1,87 @@
+//! The graphs of the tiny models, run by rten beside lmpipe's own engine.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::{
+    base::device::DeviceId,
+    export::{Format, Samples, Written, write_file},
+    model::{self, Int8Weight, Quantized},
+};
+
+fn place(name: &str) -> PathBuf {
+    let folder = if name.starts_with("tiny-") { "models" } else { "families" };
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(folder).join(name)
+}
+
+fn load(name: &str) -> Model {
+    Model::load(&place(name), &model::candle_device(DeviceId::Cpu).unwrap()).unwrap()
+}
+
+/// All linear layers of the encoder as int8, and the tables.
+fn int8(name: &str) -> Model {
+    let mut model = load(name);
+    let names: Vec<String> = model.params.keys().cloned().collect();
+    for name in names {
+        let module = name.strip_suffix(".weight").unwrap_or_default();
+        let is_linear = module.contains(".encoder.") && !module.ends_with("LayerNorm");
+        if is_linear || module.ends_with("_embeddings") {
+            let weight = model.params.remove(&name).unwrap();
+            model.int8.insert(module.to_owned(), Int8Weight::from_f32(&weight).unwrap());
+        }
+    }
+    model.quantized = Quantized::Int8 { embeddings: true, ignore: Vec::new() };
+    model
+}
+
+fn write(model: Model) -> Result<Written, ExportError> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("model.onnx");
+    let samples = Samples::fixed(&model.spec);
+    let written = write_file(model, Format::Onnx, &file, &samples);
+    assert_eq!(file.exists(), written.is_ok());
+    written
+}
+
+const MODELS: [&str; 18] = [
+    "tiny-classifier",
+    "tiny-gelu-new",
+    "tiny-masked-lm",
+    "tiny-old-names",
+    "tiny-pruned",
+    "tiny-encoder",
+    "distilbert-classifier",
+    "distilbert-masked-lm",
+    "electra-classifier",
+    "electra-encoder",
+    "electra-masked-lm",
+    "longformer-classifier",
+    "longformer-encoder",
+    "longformer-masked-lm",
+    "roberta-classifier",
+    "roberta-encoder",
+    "roberta-masked-lm",
+    "xlm-roberta-classifier",
+];
+
+#[test]
+fn every_family_says_the_same_in_f32() {
+    for name in MODELS {
+        let written = write(load(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let found = written.comparison;
+        assert!(found.largest_difference <= 1e-5 * found.largest.max(1.0), "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn every_family_says_nearly_the_same_in_int8() {
+    for name in MODELS {
+        let written = write(int8(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        println!("{name} {} {:?}", written.comparison.deviation(), written.comparison);
+    }
+}
+
+#[test]
+fn the_same_model_gives_the_same_bytes() {
+    assert!(encode(&load("roberta-classifier")).unwrap() == encode(&load("roberta-classifier")).unwrap());
+}
