@@ -1,7 +1,7 @@
 //! Writes a model in the formats of other programs, reads the file back with another engine, and compares.
 
 mod error;
-mod folder;
+mod file;
 mod onnx;
 mod readback;
 mod samples;
@@ -9,13 +9,13 @@ mod samples;
 use std::path::Path;
 
 pub use error::ExportError;
-pub use folder::write_folder;
+pub use file::Written;
 pub use readback::Comparison;
 pub use samples::Samples;
 
 use crate::{
-    base::fs,
-    model::{Model, Quantized},
+    base::{device::DeviceId, fs},
+    model::{self, Model, copy_tokenizer},
 };
 
 /// A format of another program.
@@ -35,35 +35,57 @@ impl Format {
     }
 }
 
-/// What was written, and what reading it back found.
-#[derive(Clone, Debug)]
-pub struct Written {
-    /// The size of the file.
-    pub bytes: u64,
-    /// What was compared.
-    pub comparison: Comparison,
-    /// Whether linear layers are int8.
-    pub int8: bool,
+/// What is exported, and what it is compared on.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The folder of the model.
+    pub model: &'a Path,
+    /// The format.
+    pub format: Format,
+    /// The folder of a dataset whose test split the file is compared on; fixed random ids where there is none.
+    pub data: Option<&'a Path>,
+    /// How many rows of it, from the first on.
+    pub rows: usize,
+    /// Tokens a row, special ones included; longer rows are cut.
+    pub max_length: usize,
 }
 
-/// Writes a model as one file and compares what another engine makes of it with what the model says. The file gets its name
-/// when it has passed, and replaces what had it.
+/// Where it goes.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// One file.
+    File(&'a Path),
+    /// A folder, which is made: the file, and beside it `config.json` (without what it says of int8, which is about
+    /// `model.safetensors`) and the tokenizer's files.
+    Folder(&'a Path),
+}
+
+/// Writes a model in another format, and compares what another engine makes of the file with what the model says. The file
+/// gets its name when it has passed, and replaces what had it.
 ///
 /// # Errors
-/// When the format cannot hold the model, the file cannot be written or read back, or its answers differ: in f32 by more
-/// than 10⁻⁴ of the largest; of an int8 model, whose activations the format quantises otherwise, in more than 1 % of the
-/// labels of rows, or by more than half the size of the answers where there are no rows or no labels.
-pub fn write_file(model: Model, format: Format, to: &Path, samples: &Samples) -> Result<Written, ExportError> {
-    let bytes = match format {
-        Format::Onnx => onnx::encode(&model)?,
+/// When the model or the data cannot be read, the format cannot hold the model, the file cannot be written or read back,
+/// or its answers differ: in f32 by more than 10⁻⁴ of the largest; of an int8 model, whose activations the format quantises
+/// otherwise, in more than 2 % of the labels of rows, or by more than a quarter of their size where there are no rows or no
+/// labels.
+pub fn export(request: &Request<'_>, target: Target<'_>) -> Result<Written, ExportError> {
+    // int8 models are on the processor only, and nothing is gained elsewhere.
+    let model = Model::load(request.model, &model::candle_device(DeviceId::Cpu)?)?;
+    let samples = match request.data {
+        Some(data) => Samples::of_rows(&model.spec, request.model, data, request.rows, request.max_length)?,
+        None => Samples::fixed(&model.spec),
     };
-    let draft = fs::write_draft(to, &bytes)?;
-    let (n_bytes, int8) = (bytes.len() as u64, model.quantized != Quantized::No);
-    drop(bytes);
-    let comparison = match format {
-        Format::Onnx => readback::compare(draft.path(), model, samples)?,
+    let folder = match target {
+        Target::File(file) => return file::write(model, request.format, file, &samples),
+        Target::Folder(folder) => folder,
     };
-    comparison.judge(int8, samples)?;
-    draft.publish()?;
-    Ok(Written { bytes: n_bytes, comparison, int8 })
+    let mut config = model.config.clone();
+    fs::create_dir(folder)?;
+    let written = file::write(model, request.format, &folder.join(request.format.file_name()), &samples)?;
+    if let Some(config) = config.as_object_mut() {
+        config.shift_remove("quantization_config");
+    }
+    copy_tokenizer(request.model, folder)?;
+    fs::write_atomic(&folder.join("config.json"), format!("{config:#}\n").as_bytes())?;
+    Ok(written)
 }

@@ -1,6 +1,12 @@
 //! Self-attention: full, or of windows and a first token that sees everything.
 
-use super::{builder::Builder, graph::Value, linear, mask::Masks, proto::AttributeProto};
+use super::{
+    builder::Builder,
+    graph::Value,
+    linear,
+    mask::Masks,
+    proto::{AttributeProto, DataType, Dimension},
+};
 use crate::export::ExportError;
 
 /// The heads' outputs side by side.
@@ -29,7 +35,10 @@ pub(super) fn forward(
     let mask = masks.of_reach(b, None);
     let global = heads.attend(b, ["query_global", "key_global", "value_global"], [&first, x], &mask)?;
     let others = b.graph.op(&place, "Slice", &[&context, &one, &end, &axis]);
-    Ok(b.graph.op_with(&place, "Concat", &[&global, &others], vec![AttributeProto::int("axis", 1)]))
+    let all = b.graph.op_with(&place, "Concat", &[&global, &others], vec![AttributeProto::int("axis", 1)]);
+    let width = Dimension::of(heads.count * heads.dim);
+    b.graph.shape(&all, DataType::Float, vec![Dimension::named("batch"), Dimension::named("sequence"), width]);
+    Ok(all)
 }
 
 struct Heads<'a> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::proto::{AttributeProto, DataType, GraphProto, NodeProto, TensorProto, ValueInfoProto};
+use super::proto::{AttributeProto, DataType, Dimension, GraphProto, NodeProto, TensorProto, ValueInfoProto};
 
 /// A tensor of the graph, by its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +13,7 @@ pub(super) struct Value(String);
 pub(super) struct Graph {
     inputs: Vec<ValueInfoProto>,
     outputs: Vec<ValueInfoProto>,
+    shapes: Vec<ValueInfoProto>,
     nodes: Vec<NodeProto>,
     constants: Vec<TensorProto>,
     names_of_constants: BTreeSet<String>,
@@ -34,6 +35,11 @@ impl Graph {
         let (name, op_type) = (format!("{}/Identity", info.name), "Identity".to_owned());
         self.nodes.push(NodeProto { input, output, name, op_type, attribute: Vec::new() });
         self.outputs.push(info);
+    }
+
+    /// Says of which shape a value is, where readers cannot know: they fuse only what they know to be of one shape.
+    pub(super) fn shape(&mut self, value: &Value, kind: DataType, shape: Vec<Dimension>) {
+        self.shapes.push(ValueInfoProto::tensor(&value.0, kind, shape));
     }
 
     /// Adds a node without attributes; it and its output are called after the place and the operation.
@@ -119,6 +125,7 @@ impl Graph {
             initializer: self.constants,
             input: self.inputs,
             output: self.outputs,
+            value_info: self.shapes,
         }
     }
 

@@ -131,6 +131,7 @@ fn inputs(b: &mut Builder<'_>) -> Inputs {
     let [zero, one] = [0, 1].map(|value| b.graph.int(value));
     let length = b.graph.op("inputs", "Gather", &[&shape, &one]);
     let places = b.graph.op("inputs", "Range", &[&zero, &length, &one]);
+    b.graph.shape(&places, DataType::Int64, vec![Dimension::named("sequence")]);
     Inputs { ids, mask, types, places }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::{
     base::device::DeviceId,
-    export::{Format, Samples, Written, write_file},
+    export::{Format, Samples, Written, file},
     model::{self, Int8Weight, Quantized},
 };
 
@@ -36,10 +36,10 @@ fn int8(name: &str) -> Model {
 
 fn write(model: Model) -> Result<Written, ExportError> {
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("model.onnx");
+    let path = dir.path().join("model.onnx");
     let samples = Samples::fixed(&model.spec);
-    let written = write_file(model, Format::Onnx, &file, &samples);
-    assert_eq!(file.exists(), written.is_ok());
+    let written = file::write(model, Format::Onnx, &path, &samples);
+    assert_eq!(path.exists(), written.is_ok());
     written
 }
 
