@@ -197,3 +197,36 @@ fn place_of_largest(values: &[f32]) -> usize {
     }
     best
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(pairs: &[([f32; 2], [f32; 2])]) -> Comparison {
+        let mut comparison = Comparison { rows: pairs.len(), ..Comparison::default() };
+        for (expected, found) in pairs {
+            comparison.add(expected, found, true);
+        }
+        comparison
+    }
+
+    #[test]
+    fn f32_is_near_and_int8_says_the_same() {
+        let near = of(&[([1.0, 2.0], [1.0, 2.0001])]);
+        assert!(near.judge(false, false).is_ok());
+        let far = of(&[([1.0, 2.0], [1.0, 2.001])]);
+        assert!(far.judge(false, true).unwrap_err().to_string().contains("by up to 1.0e-3"));
+        assert!(far.judge(true, true).is_ok());
+        let one_of_a_few = [([1.0, 1.1], [1.1, 1.0]), ([1.0, 2.0], [1.0, 2.0])];
+        assert!(of(&one_of_a_few).judge(true, true).is_ok(), "a near tie");
+        let others = [([1.0, 1.1], [1.1, 1.0]); 2];
+        let error = of(&others).judge(true, true).unwrap_err().to_string();
+        assert!(error.contains("2 of 2 rows have another label"), "{error}");
+        assert!(of(&others).judge(true, false).is_ok(), "random ids may be near ties");
+        let upside_down = of(&[([1.0, -2.0], [-1.0, 2.0])]);
+        assert!(upside_down.judge(true, false).unwrap_err().to_string().contains("200 %"));
+        let broken = of(&[([1.0, 2.0], [f32::NAN, 2.0])]);
+        assert!(broken.judge(false, false).is_err() && broken.judge(true, false).is_err());
+        assert!(of(&[([f32::NAN, 2.0], [f32::NAN, 2.0])]).judge(true, true).is_err());
+    }
+}

@@ -124,7 +124,11 @@ fn check(python: &Path, test: &LmpipeTest, cases: &[Value]) -> Vec<Value> {
 
 /// A Python that has onnxruntime: the one that `LMPIPE_PYTHON` names, or one of a virtual environment that is made once and
 /// kept beside what cargo builds. Where none can be had, the test says so and is skipped.
-#[expect(clippy::disallowed_methods, reason = "only `cli` reads the environment of the program; this is a test")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test has its own environment, and says why it is skipped"
+)]
 fn python() -> Option<PathBuf> {
     if let Ok(named) = env::var("LMPIPE_PYTHON") {
         assert!(has_onnxruntime(Path::new(&named)), "`LMPIPE_PYTHON` is `{named}`, which has no onnxruntime");

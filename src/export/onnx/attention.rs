@@ -48,8 +48,9 @@ struct Heads<'a> {
 }
 
 impl Heads<'_> {
-    /// `softmax(Q Kᵀ / √d + mask) V` (Vaswani et al., 2017, eq. 1), by the head, in the order of the pattern of
-    /// `AttentionFusion`. Queries are of the first value, keys and values of the second.
+    /// `softmax(Q Kᵀ / √d + mask) V` (Vaswani et al., 2017, eq. 1), by the head. Queries are of the first value, keys and
+    /// values of the second. ONNX Runtime fuses product and division (`FusedMatMul`); its `AttentionFusion` asks for masks
+    /// as opsets before 13 wrote them.
     fn attend(
         &self,
         b: &mut Builder<'_>,

@@ -12,12 +12,11 @@ use crate::{export::ExportError, model::Int8Weight};
 /// # Shapes
 /// `[…, in]` → `[…, out]`.
 pub(super) fn forward(b: &mut Builder<'_>, module: &str, x: &Value) -> Result<Value, ExportError> {
-    let product = match b.int8(module) {
-        Some(weight) => int8_product(b, module, weight, x)?,
-        None => {
-            let weight = b.transposed(&format!("{module}.weight"))?;
-            b.graph.op(module, "MatMul", &[x, &weight])
-        }
+    let product = if let Some(weight) = b.int8(module) {
+        int8_product(b, module, weight, x)?
+    } else {
+        let weight = b.transposed(&format!("{module}.weight"))?;
+        b.graph.op(module, "MatMul", &[x, &weight])
     };
     let bias = b.parameter(&format!("{module}.bias"))?;
     Ok(b.graph.op(module, "Add", &[&product, &bias]))

@@ -49,7 +49,7 @@ impl Masks {
         mask
     }
 
-    /// `(1 − mask) · UNSEEN`, as the pattern of `AttentionFusion` has it.
+    /// `(1 − mask) · UNSEEN`.
     fn of_padding(&self, b: &mut Builder<'_>) -> Value {
         let [one, unseen] = [1.0, UNSEEN].map(|value| b.graph.number(value));
         let keys = linear::cast_to_f32(b, PLACE, &self.keys);

@@ -77,8 +77,48 @@ fn every_family_says_the_same_in_f32() {
 fn every_family_says_nearly_the_same_in_int8() {
     for name in MODELS {
         let written = write(int8(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-        println!("{name} {} {:?}", written.comparison.deviation(), written.comparison);
+        let found = written.comparison;
+        assert!(found.deviation() <= 0.05, "{name}: {} {found:?}", found.deviation());
     }
+}
+
+#[test]
+fn an_int8_file_is_small_and_shares_what_is_quantised() {
+    let (plain, small) =
+        (encode(&load("distilbert-classifier")).unwrap(), encode(&int8("distilbert-classifier")).unwrap());
+    assert!(small.len() < plain.len() * 2 / 3, "{} {}", small.len(), plain.len());
+    let graph = draw(&int8("distilbert-classifier")).unwrap().graph.unwrap();
+    let count = |operation: &str| graph.node.iter().filter(|node| node.op_type == operation).count();
+    let layers = load("distilbert-classifier").spec.n_layers();
+    assert_eq!((count("DynamicQuantizeLinear"), count("MatMulInteger")), (4 * layers, 6 * layers));
+    let names: std::collections::BTreeSet<_> = graph.node.iter().map(|node| &node.name).collect();
+    assert_eq!(names.len(), graph.node.len(), "every node has a name of its own");
+}
+
+#[test]
+fn windows_may_differ_by_the_layer() {
+    let mut model = load("longformer-classifier");
+    for (index, layer) in model.spec.layers.iter_mut().enumerate() {
+        layer.reach = [Some(1), None, Some(3)][index % 3];
+    }
+    write(model).unwrap();
+}
+
+#[test]
+fn what_differs_is_not_published() {
+    let mut model = load("tiny-classifier");
+    let name = "bert.encoder.layer.0.output.dense.bias";
+    let broken = (model.params[name].ones_like().unwrap() * f64::NAN).unwrap();
+    model.params.insert(name.to_owned(), broken);
+    let error = write(model).unwrap_err().to_string();
+    assert!(error.contains("answers differently") && error.contains("nothing was published"), "{error}");
+}
+
+#[test]
+fn what_is_too_large_is_refused_with_a_way_out() {
+    assert!(check_size(MAX_BYTES).is_ok());
+    let error = check_size(MAX_BYTES + 1).unwrap_err().to_string();
+    assert!(error.contains("2.15 GB") && error.contains("`embeddings: true`"), "{error}");
 }
 
 #[test]
