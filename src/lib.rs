@@ -1,7 +1,7 @@
 //! lmpipe: one recipe from raw text and a pretrained encoder to a small, fast, proven language model.
 //!
 //! Two wings and one door. Orchestration ([`recipe`], [`plan`], [`engine`]) knows nothing of tensors; numerics ([`text`],
-//! [`data`], [`model`], [`train`], [`eval`], [`compress`]) know nothing of recipes. They meet in [`stage`], and [`cli`] hands
+//! [`data`], [`model`], [`train`], [`eval`], [`export`], [`compress`]) know nothing of recipes. They meet in [`stage`], and [`cli`] hands
 //! [`stages::REGISTRY`] to the engine. `ARCHITECTURE.md` has the whole picture; `tests/architecture.rs` enforces it.
 
 // floor 0
@@ -15,6 +15,7 @@ pub mod stage;
 pub mod text;
 // floor 2
 pub mod eval;
+pub mod export;
 pub mod recipe;
 pub mod report;
 pub mod runtime;

@@ -28,10 +28,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("report", &["base", "stage"]),
     ("train", &["base", "data", "model"]),
     ("eval", &["base", "data", "model", "runtime"]),
+    ("export", &["base", "data", "model", "runtime"]),
     ("plan", &["base", "stage", "recipe"]),
     ("compress", &["base", "data", "model", "runtime", "train", "eval"]),
     ("engine", &["base", "stage", "plan"]),
-    ("stages", &["base", "stage", "text", "hub", "data", "model", "runtime", "train", "eval", "compress", "report"]),
+    (
+        "stages",
+        &["base", "stage", "text", "hub", "data", "model", "runtime", "train", "eval", "compress", "export", "report"],
+    ),
     ("cli", &["base", "stage", "recipe", "plan", "engine", "stages", "report", "hub", "model"]),
 ];
 
@@ -48,6 +52,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("tokenizers", &["data"]),
     ("hf_hub", &["hub"]),
     ("rust_stemmers", &["text"]),
+    ("prost", &["export"]),
+    ("rten", &["export"]),
 ];
 
 /// Folders in which every file must be listed in the folder's `mod.rs`.

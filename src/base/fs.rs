@@ -67,8 +67,39 @@ pub fn create_dir(path: &Path) -> Result<(), PathError> {
 /// # Errors
 /// When the folder is missing or the file cannot be written; the old content then stays.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), PathError> {
+    write_draft(path, bytes)?.publish()
+}
+
+/// A file that is written and synced, but not yet under its name. It is gone when this is dropped.
+pub struct Draft {
+    file: tempfile::NamedTempFile,
+    path: PathBuf,
+}
+
+impl Draft {
+    /// Where it lies now.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Gives it its name.
+    ///
+    /// # Errors
+    /// When it cannot be renamed; what had the name then stays.
+    pub fn publish(self) -> Result<(), PathError> {
+        let Self { file, path } = self;
+        file.persist(&path).map(drop).map_err(|error| error.error).at("cannot write", &path)
+    }
+}
+
+/// Writes a file under a temporary name beside the one that it is to have, for who wants to read it back first.
+///
+/// # Errors
+/// When the folder is missing or the file cannot be written.
+pub fn write_draft(path: &Path, bytes: &[u8]) -> Result<Draft, PathError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || -> io::Result<()> {
+    let write = || -> io::Result<tempfile::NamedTempFile> {
         let mut file = tempfile::Builder::new().prefix(".lmpipe-").tempfile_in(folder)?;
         file.write_all(bytes)?;
         // `tempfile` makes files for the owner alone; what lmpipe writes is shared like any other file.
@@ -78,10 +109,9 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), PathError> {
             file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
         }
         file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        Ok(file)
     };
-    write().at("cannot write", path)
+    Ok(Draft { file: write().at("cannot write", path)?, path: path.to_owned() })
 }
 
 /// Syncs every file of a folder, then the folder: what is renamed afterwards is on the disk.
@@ -108,5 +138,17 @@ mod tests {
         assert!(error.to_string().starts_with("cannot write `"), "{error}");
         write_atomic(&dir.path().join("file"), b"x").unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_draft_has_its_name_when_it_is_published() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let draft = write_draft(&path, b"x").unwrap();
+        assert!(!path.exists() && read(draft.path()).unwrap() == b"x");
+        drop(draft);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left of it");
+        write_draft(&path, b"x").unwrap().publish().unwrap();
+        assert_eq!(read(&path).unwrap(), b"x");
     }
 }

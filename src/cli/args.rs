@@ -69,6 +69,8 @@ pub(super) enum Command {
     Bench(Bench),
     /// Classify texts with a model folder: one JSON object a line
     Predict(Predict),
+    /// Write a model folder in the format of another program, and check it there
+    Export(Export),
     /// List the kinds of stages, or explain one
     Stages(Stages),
     /// Print the JSON Schema of recipes, for editors
@@ -307,6 +309,42 @@ pub(super) enum PredictFormat {
     #[default]
     Json,
     Tsv,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// The model folder: `config.json`, `model.safetensors`
+    pub(super) model: PathBuf,
+    /// The format
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(super) to: ExportFormat,
+    /// A file, or a folder, which then gets `config.json` and the tokenizer, too [default: NAME.onnx, after the folder]
+    #[arg(short, long, value_name = "FILE|DIR")]
+    pub(super) output: Option<PathBuf>,
+    /// A file of rows (Parquet, CSV, TSV, JSON lines, Arrow IPC) to check on; fixed ids when left out
+    #[arg(long, value_name = "FILE")]
+    pub(super) data: Option<PathBuf>,
+    /// The column of the text
+    #[arg(long, requires = "data", default_value = "text", value_name = "COLUMN")]
+    pub(super) text: String,
+    /// The column of a second text, for models of pairs
+    #[arg(long, requires = "data", value_name = "COLUMN")]
+    pub(super) text_pair: Option<String>,
+    /// How many rows of the file, from the first on
+    #[arg(long, requires = "data", default_value = "200", value_name = "ROWS", value_parser = positive)]
+    pub(super) rows: usize,
+    /// Cut rows after this many tokens
+    #[arg(long, requires = "data", default_value = "128", value_name = "TOKENS", value_parser = positive)]
+    pub(super) max_length: usize,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: TextFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    /// For ONNX Runtime, and what reads the same files
+    Onnx,
 }
 
 #[derive(Debug, Args)]

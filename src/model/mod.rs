@@ -18,6 +18,8 @@ mod ops;
 mod params;
 mod spec;
 
+pub use crate::kernels::rotary::frequencies as rotary_frequencies;
+pub(crate) use checkpoint::copy_tokenizer;
 pub use device::{available, candle_device, int8_kernel, limit_isa};
 pub use error::ModelError;
 pub use int8::Int8Weight;

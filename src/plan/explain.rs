@@ -84,6 +84,7 @@ pub fn dot(plan: &Plan) -> String {
             _ if node.spec.source => "cylinder",
             ArtifactKind::Scores => "note",
             ArtifactKind::Report => "tab",
+            ArtifactKind::Export => "component",
             ArtifactKind::Dataset | ArtifactKind::Model => "box",
         };
         let label =

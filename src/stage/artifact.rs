@@ -19,6 +19,8 @@ pub enum ArtifactKind {
     Scores,
     /// `index.html`, `report.md`, `metrics.json`, `junit.xml`.
     Report,
+    /// A model in the format of another program; no stage takes it.
+    Export,
 }
 
 impl fmt::Display for ArtifactKind {
@@ -28,6 +30,7 @@ impl fmt::Display for ArtifactKind {
             Self::Model => "model",
             Self::Scores => "scores",
             Self::Report => "report",
+            Self::Export => "export",
         })
     }
 }

@@ -5,6 +5,7 @@ use crate::stage::{Registry, StageSpec};
 // What the command line does with a model or a file outside a recipe.
 pub use crate::data::import_whole;
 pub use crate::eval::{InputFormat, OutputFormat, PredictOptions, predict, probe};
+pub use crate::export::{Format, Request, Target, Written, export};
 
 /// Declares each stage's file and lists the stage: a new one is its file and a line here.
 macro_rules! stages {
@@ -30,6 +31,7 @@ stages! {
     reduce_layers::ReduceLayers,
     prune::Prune,
     quantize::Quantize,
+    export::Export,
     // proof
     evaluate::Evaluate,
     bench::Bench,

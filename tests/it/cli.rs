@@ -8,7 +8,8 @@ use crate::support::{LmpipeTest, Outcome, root};
 fn help_lists_the_commands_and_the_exit_codes() {
     let help = LmpipeTest::new().run(&["--help"]).success();
     help.gives(&[
-        "run", "plan", "validate", "dag", "gate", "diff", "report", "bench", "predict", "stages", "schema", "init",
+        "run", "plan", "validate", "dag", "gate", "diff", "report", "bench", "predict", "export", "stages", "schema",
+        "init",
     ])
     .gives(&["cache", "doctor", "completions", "Exit codes:", "130  interrupted"]);
 }
@@ -39,6 +40,8 @@ fn wrong_usage_exits_with_2() {
         &["plan", "a.yaml", "--format", "xml"],
         &["predict", "model", "--batch", "0"],
         &["predict", "model", "--device", "gpu"],
+        &["export", "model"],
+        &["export", "model", "--to", "tflite"],
         &["stages", "distill", "--markdown"],
         &["completions", "tcsh"],
     ] {
@@ -260,6 +263,42 @@ fn predictions_need_a_model_and_texts() {
     assert!(
         String::from_utf8_lossy(&output.stderr).starts_with("error: cannot classify standard input with `model`: ")
     );
+}
+
+#[test]
+fn models_are_exported_and_checked() {
+    let test = LmpipeTest::with_model();
+    test.run(&["export", "model", "--to", "onnx"]).success().gives(&[
+        "wrote model.onnx",
+        "checked: 4 rows of fixed ids",
+        "100.0 % of labels are the same",
+    ]);
+    assert!(test.path("model.onnx").is_file());
+    let rows = ["--data", "reviews.csv", "--rows", "5", "--max-length", "16", "--format", "json"];
+    let json = test.run(&[&["export", "model", "--to", "onnx", "-o", "out"], &rows[..]].concat()).success().json();
+    assert_eq!(
+        (&json["rows"], &json["agreement"], &json["weights"]),
+        (&5.into(), &1.0.into(), &"f32".into()),
+        "{json}"
+    );
+    let size = fs::metadata(test.path("out/model.onnx")).unwrap().len();
+    assert_eq!(json["size_bytes"], size);
+    for file in ["out/config.json", "out/vocab.txt"] {
+        assert!(test.path(file).is_file(), "{file}");
+    }
+    assert!(fs::read(test.path("out/model.onnx")).unwrap() == fs::read(test.path("model.onnx")).unwrap());
+    test.run(&["export", "nothing", "--to", "onnx"]).exits(2).tells(&["there is no folder `nothing`", "hint:"]);
+    test.run(&["export", "model", "--to", "onnx", "--data", "none.csv"])
+        .exits(2)
+        .tells(&["there is no file `none.csv`"]);
+    test.run(&["export", "model", "--to", "onnx", "--data", "reviews.csv", "--text", "said"])
+        .exits(1)
+        .tells(&["`said`"]);
+    test.run(&["export", "model", "--to", "onnx", "-o", "no/where.onnx"])
+        .exits(1)
+        .tells(&["cannot write `no/where.onnx`"]);
+    test.write("empty/config.json", "{}");
+    test.run(&["export", "empty", "--to", "onnx"]).exits(1).tells(&["cannot export `empty` to `empty.onnx`"]);
 }
 
 /// What a newcomer copies from the first page must be a recipe.

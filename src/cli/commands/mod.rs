@@ -6,6 +6,7 @@ pub(super) mod completions;
 pub(super) mod dag;
 pub(super) mod diff;
 pub(super) mod doctor;
+pub(super) mod export;
 pub(super) mod gate;
 pub(super) mod init;
 mod load;

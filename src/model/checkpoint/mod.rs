@@ -249,6 +249,20 @@ fn wrong_type(name: &str, raw: &Raw, expected: &str) -> ModelError {
     ModelError::Checkpoint(format!("`{file}`: `{name}` is of the type {kind}, not of {expected}"))
 }
 
+/// Copies the files of a tokenizer that there are from one folder to another.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub(crate) fn copy_tokenizer(from: &Path, to: &Path) -> Result<(), fs::PathError> {
+    for name in model_dir::TOKENIZER {
+        let (source, copy) = (from.join(name), to.join(name));
+        if source.exists() && source != copy {
+            fs::write_atomic(&copy, &fs::read(&source)?)?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes a model directory. The weights are written last: a directory with weights is whole.
 pub(super) fn save(model: &Model, dir: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
     let family = families::of_config(&model.config)?;
@@ -261,12 +275,7 @@ pub(super) fn save(model: &Model, dir: &Path, tokenizer_from: &Path) -> Result<(
     let config = config(model, family)?;
     let entries = entries(model, family)?;
     fs::create_dir(dir)?;
-    for name in model_dir::TOKENIZER {
-        let from = tokenizer_from.join(name);
-        if from.exists() && from != dir.join(name) {
-            fs::write_atomic(&dir.join(name), &fs::read(&from)?)?;
-        }
-    }
+    copy_tokenizer(tokenizer_from, dir)?;
     let text = serde_json::to_string_pretty(&config).map_err(|error| {
         ModelError::Checkpoint(format!("cannot write `{}`: {error}", dir.join("config.json").display()))
     })?;

@@ -1,0 +1,79 @@
+//! `export MODEL --to FORMAT`: writes a model folder in the format of another program, and checks it there.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::{
+    base::units,
+    cli::{
+        App,
+        args::{self, ExportFormat, TextFormat},
+        error::CliError,
+        exit::Exit,
+    },
+    stages::{self, Format, Request, Target, Written},
+};
+
+pub(in crate::cli) fn run(app: &App, args: &args::Export) -> Result<Exit, CliError> {
+    let model = args.model.display();
+    if !args.model.is_dir() {
+        let error = CliError::usage(format!("there is no folder `{model}`"));
+        return Err(error.hint("a model is a folder with `config.json`, `tokenizer.json` and `model.safetensors`"));
+    }
+    if let Some(file) = args.data.as_ref().filter(|file| !file.is_file()) {
+        return Err(CliError::usage(format!("there is no file `{}`", file.display())));
+    }
+    let format = match args.to {
+        ExportFormat::Onnx => Format::Onnx,
+    };
+    let extension = Path::new(format.file_name()).extension().unwrap_or_default();
+    let output = args.output.clone().unwrap_or_else(|| named_after(&args.model).with_added_extension(extension));
+    let is_file = !output.is_dir() && output.extension() == Some(extension);
+    let file = if is_file { output.clone() } else { output.join(format.file_name()) };
+    let target = if is_file { Target::File(&output) } else { Target::Folder(&output) };
+    let written = write(args, format, target)
+        .map_err(|why| CliError::failed(format!("cannot export `{model}` to `{}`: {why}", file.display())))?;
+    match args.format {
+        TextFormat::Json => app.output.line(json_of(&file, &written))?,
+        TextFormat::Text => {
+            let style = app.output.data;
+            let (file, bytes) = (file.display(), units::bytes(written.bytes));
+            app.output.line(format!("{} {file}, {bytes}", style.good("wrote")))?;
+            app.output.line(format!("{} {}", style.good("checked:"), written.describe()))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn write(args: &args::Export, format: Format, target: Target<'_>) -> Result<Written, String> {
+    let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
+    if let Some(file) = &args.data {
+        stages::import_whole(file, &args.text, args.text_pair.as_deref(), folder.path())
+            .map_err(|error| format!("`{}`: {error}", file.display()))?;
+    }
+    let data = args.data.is_some().then(|| folder.path());
+    let request = Request { model: &args.model, format, data, rows: args.rows, max_length: args.max_length };
+    stages::export(&request, target).map_err(|error| error.to_string())
+}
+
+/// A file in the current folder that is called after a model's folder.
+fn named_after(model: &Path) -> PathBuf {
+    let whole = model.canonicalize().unwrap_or_else(|_| model.to_owned());
+    whole.file_name().map_or_else(|| PathBuf::from("model"), PathBuf::from)
+}
+
+fn json_of(file: &Path, written: &Written) -> String {
+    let comparison = &written.comparison;
+    let json = json!({
+        "version": 1,
+        "file": file.display().to_string(),
+        "size_bytes": written.bytes,
+        "weights": if written.int8 { "int8" } else { "f32" },
+        "rows": comparison.rows,
+        "agreement": comparison.agreement(),
+        "largest_difference": comparison.largest_difference,
+        "largest": comparison.largest,
+    });
+    serde_json::to_string_pretty(&json).expect("plain data")
+}

@@ -1,0 +1,91 @@
+//! Writes a model in the formats of other programs, reads the file back with another engine, and compares.
+
+mod error;
+mod file;
+mod onnx;
+mod readback;
+mod samples;
+
+use std::path::Path;
+
+pub use error::ExportError;
+pub use file::Written;
+pub use readback::Comparison;
+pub use samples::Samples;
+
+use crate::{
+    base::{device::DeviceId, fs},
+    model::{self, Model, copy_tokenizer},
+};
+
+/// A format of another program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// ONNX, for ONNX Runtime and what reads the same files.
+    Onnx,
+}
+
+impl Format {
+    /// What a file of this format is called in a model's folder.
+    #[must_use]
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Onnx => "model.onnx",
+        }
+    }
+}
+
+/// What is exported, and what it is compared on.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The folder of the model.
+    pub model: &'a Path,
+    /// The format.
+    pub format: Format,
+    /// The folder of a dataset whose test split the file is compared on; fixed random ids where there is none.
+    pub data: Option<&'a Path>,
+    /// How many rows of it, from the first on.
+    pub rows: usize,
+    /// Tokens a row, special ones included; longer rows are cut.
+    pub max_length: usize,
+}
+
+/// Where it goes.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// One file.
+    File(&'a Path),
+    /// A folder, which is made: the file, and beside it `config.json` (without what it says of int8, which is about
+    /// `model.safetensors`) and the tokenizer's files.
+    Folder(&'a Path),
+}
+
+/// Writes a model in another format, and compares what another engine makes of the file with what the model says. The file
+/// gets its name when it has passed, and replaces what had it.
+///
+/// # Errors
+/// When the model or the data cannot be read, the format cannot hold the model, the file cannot be written or read back,
+/// or its answers differ: in f32 by more than 10⁻⁴ of the largest; of an int8 model, whose activations the format quantises
+/// otherwise, in more than 2 % of the labels of rows, or by more than a quarter of their size where there are no rows or no
+/// labels.
+pub fn export(request: &Request<'_>, target: Target<'_>) -> Result<Written, ExportError> {
+    // int8 models are on the processor only, and nothing is gained elsewhere.
+    let model = Model::load(request.model, &model::candle_device(DeviceId::Cpu)?)?;
+    let samples = match request.data {
+        Some(data) => Samples::of_rows(&model.spec, request.model, data, request.rows, request.max_length)?,
+        None => Samples::fixed(&model.spec),
+    };
+    let folder = match target {
+        Target::File(file) => return file::write(model, request.format, file, &samples),
+        Target::Folder(folder) => folder,
+    };
+    let mut config = model.config.clone();
+    fs::create_dir(folder)?;
+    let written = file::write(model, request.format, &folder.join(request.format.file_name()), &samples)?;
+    if let Some(config) = config.as_object_mut() {
+        config.shift_remove("quantization_config");
+    }
+    copy_tokenizer(request.model, folder)?;
+    fs::write_atomic(&folder.join("config.json"), format!("{config:#}\n").as_bytes())?;
+    Ok(written)
+}

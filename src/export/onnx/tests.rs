@@ -1,0 +1,136 @@
+//! The graphs of the tiny models, run by rten beside lmpipe's own engine.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::{
+    base::device::DeviceId,
+    export::{Format, Samples, Written, file},
+    model::{self, Int8Weight, Quantized},
+};
+
+fn place(name: &str) -> PathBuf {
+    let folder = if name.starts_with("tiny-") { "models" } else { "families" };
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(folder).join(name)
+}
+
+fn load(name: &str) -> Model {
+    Model::load(&place(name), &model::candle_device(DeviceId::Cpu).unwrap()).unwrap()
+}
+
+/// All linear layers of the encoder as int8, and the tables.
+fn int8(name: &str) -> Model {
+    let mut model = load(name);
+    let names: Vec<String> = model.params.keys().cloned().collect();
+    for name in names {
+        let module = name.strip_suffix(".weight").unwrap_or_default();
+        let is_linear = module.contains(".encoder.layer.") && !module.ends_with("LayerNorm");
+        if is_linear || module.ends_with("_embeddings") {
+            let weight = model.params.remove(&name).unwrap();
+            model.int8.insert(module.to_owned(), Int8Weight::from_f32(&weight).unwrap());
+        }
+    }
+    model.quantized = Quantized::Int8 { embeddings: true, ignore: Vec::new() };
+    model
+}
+
+fn write(model: Model) -> Result<Written, ExportError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.onnx");
+    let samples = Samples::fixed(&model.spec);
+    let written = file::write(model, Format::Onnx, &path, &samples);
+    assert_eq!(path.exists(), written.is_ok());
+    written
+}
+
+const MODELS: [&str; 27] = [
+    "tiny-classifier",
+    "tiny-gelu-new",
+    "tiny-masked-lm",
+    "tiny-old-names",
+    "tiny-pruned",
+    "tiny-encoder",
+    "albert-classifier",
+    "albert-masked-lm",
+    "distilbert-classifier",
+    "distilbert-masked-lm",
+    "electra-classifier",
+    "electra-encoder",
+    "electra-masked-lm",
+    "longformer-classifier",
+    "longformer-encoder",
+    "longformer-masked-lm",
+    "mobilebert-classifier",
+    "mobilebert-layer-norm",
+    "mobilebert-masked-lm",
+    "mobilebert-no-bottleneck",
+    "modernbert-classifier-cls",
+    "modernbert-classifier-mean",
+    "modernbert-masked-lm",
+    "roberta-classifier",
+    "roberta-encoder",
+    "roberta-masked-lm",
+    "xlm-roberta-classifier",
+];
+
+#[test]
+fn every_family_says_the_same_in_f32() {
+    for name in MODELS {
+        let written = write(load(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let found = written.comparison;
+        assert!(found.largest_difference <= 1e-5 * found.largest.max(1.0), "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn every_family_says_nearly_the_same_in_int8() {
+    for name in MODELS {
+        let written = write(int8(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let found = written.comparison;
+        assert!(found.deviation() <= 0.05, "{name}: {} {found:?}", found.deviation());
+    }
+}
+
+#[test]
+fn an_int8_file_is_small_and_shares_what_is_quantised() {
+    let (plain, small) =
+        (encode(&load("distilbert-classifier")).unwrap(), encode(&int8("distilbert-classifier")).unwrap());
+    assert!(small.len() < plain.len() * 2 / 3, "{} {}", small.len(), plain.len());
+    let graph = draw(&int8("distilbert-classifier")).unwrap().graph.unwrap();
+    let count = |operation: &str| graph.node.iter().filter(|node| node.op_type == operation).count();
+    let layers = load("distilbert-classifier").spec.n_layers();
+    assert_eq!((count("DynamicQuantizeLinear"), count("MatMulInteger")), (4 * layers, 6 * layers));
+    let names: std::collections::BTreeSet<_> = graph.node.iter().map(|node| &node.name).collect();
+    assert_eq!(names.len(), graph.node.len(), "every node has a name of its own");
+}
+
+#[test]
+fn windows_may_differ_by_the_layer() {
+    let mut model = load("longformer-classifier");
+    for (index, layer) in model.spec.layers.iter_mut().enumerate() {
+        layer.reach = [Some(1), None, Some(3)][index % 3];
+    }
+    write(model).unwrap();
+}
+
+#[test]
+fn what_differs_is_not_published() {
+    let mut model = load("tiny-classifier");
+    let name = "bert.encoder.layer.0.output.dense.bias";
+    let broken = (model.params[name].ones_like().unwrap() * f64::NAN).unwrap();
+    model.params.insert(name.to_owned(), broken);
+    let error = write(model).unwrap_err().to_string();
+    assert!(error.contains("answers differently") && error.contains("nothing was published"), "{error}");
+}
+
+#[test]
+fn what_is_too_large_is_refused_with_a_way_out() {
+    assert!(check_size(MAX_BYTES).is_ok());
+    let error = check_size(MAX_BYTES + 1).unwrap_err().to_string();
+    assert!(error.contains("2.15 GB") && error.contains("`embeddings: true`"), "{error}");
+}
+
+#[test]
+fn the_same_model_gives_the_same_bytes() {
+    assert!(encode(&load("roberta-classifier")).unwrap() == encode(&load("roberta-classifier")).unwrap());
+}

@@ -1,0 +1,232 @@
+//! Runs a written ONNX file with rten and compares its answers with those of lmpipe's own engine.
+
+use std::{path::Path, sync::Arc};
+
+use rten::{RunOptions, ThreadPool};
+use rten_tensor::{AsView, Layout, NdTensor, Tensor};
+
+use super::{ExportError, Samples, onnx};
+use crate::{
+    base::{fs, plural},
+    data::Batch,
+    model::{EncoderSpec, Head, Model, Packed, Positions},
+    runtime::Executor,
+};
+
+/// The largest difference of an f32 answer, as a share of the largest answer: sums are taken in another order.
+const F32_TOLERANCE: f64 = 1e-4;
+/// The share of rows whose label may be another in int8. Quantising activations by the tensor changes 0.7 to 1.3 % of the
+/// labels of the reviews, by how rows fall into batches: 1 % would refuse files by chance. Recipes that want more have gates.
+const INT8_LABELS: f64 = 0.02;
+/// The size of the difference of int8 answers as a share of theirs: only a wrong graph is further away.
+const INT8_TOLERANCE: f64 = 0.25;
+
+/// What a written file says beside what the model says.
+#[derive(Clone, Debug, Default)]
+pub struct Comparison {
+    /// Sequences that were compared.
+    pub rows: usize,
+    /// Answers with a largest logit: rows of a classifier, tokens of a masked LM; 0 without a head.
+    pub answers: usize,
+    /// How many of these are the same.
+    pub same: usize,
+    /// The largest difference of a logit, or of a hidden state's number where there is no head.
+    pub largest_difference: f64,
+    /// The largest logit, without its sign.
+    pub largest: f64,
+    squared_difference: f64,
+    squared: f64,
+}
+
+impl Comparison {
+    /// The share of answers that are the same; none without a head.
+    #[must_use]
+    pub fn agreement(&self) -> Option<f64> {
+        (self.answers > 0).then(|| self.same as f64 / self.answers as f64)
+    }
+
+    /// The size of the difference as a share of that of the answers: `‖found − expected‖₂ / ‖expected‖₂`.
+    #[must_use]
+    pub fn deviation(&self) -> f64 {
+        (self.squared_difference / self.squared.max(f64::MIN_POSITIVE)).sqrt()
+    }
+
+    /// Adds one answer.
+    fn add(&mut self, expected: &[f32], found: &[f32], has_largest: bool) {
+        for (&expected, &found) in expected.iter().zip(found) {
+            let (expected, difference) = (f64::from(expected), f64::from(found) - f64::from(expected));
+            // What is no number is infinitely far away.
+            let difference = if difference.is_finite() { difference.abs() } else { f64::INFINITY };
+            self.largest_difference = self.largest_difference.max(difference);
+            self.largest = self.largest.max(expected.abs());
+            self.squared_difference += difference * difference;
+            self.squared += expected * expected;
+        }
+        if has_largest {
+            self.answers += 1;
+            self.same += usize::from(place_of_largest(expected) == place_of_largest(found));
+        }
+    }
+
+    /// Whether that is near enough.
+    pub(super) fn judge(&self, int8: bool, on_texts: bool) -> Result<(), ExportError> {
+        let wrong = |what: String| Err(ExportError::Differs(what));
+        if !int8 {
+            // A NaN is no number below the bound.
+            let is_near = self.largest_difference <= F32_TOLERANCE * self.largest;
+            let (difference, largest) = (self.largest_difference, self.largest);
+            return if is_near {
+                Ok(())
+            } else {
+                wrong(format!("by up to {difference:.1e}, where the largest number is {largest:.1e}"))
+            };
+        }
+        let others = self.answers - self.same;
+        // One of a few rows may be a near tie.
+        let allowed = ((INT8_LABELS * self.answers as f64) as usize).max(1);
+        if on_texts && self.answers == self.rows && others > allowed {
+            return wrong(format!(
+                "{others} of {} have another label, and at most {:.0} % may",
+                plural::count(self.answers, "row"),
+                100.0 * INT8_LABELS
+            ));
+        }
+        let deviation = self.deviation();
+        if deviation > INT8_TOLERANCE {
+            return wrong(format!(
+                "by {:.0} % of their size, more than another way of quantising does",
+                100.0 * deviation
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Runs both over the samples.
+pub(super) fn compare(file: &Path, model: Model, samples: &Samples) -> Result<Comparison, ExportError> {
+    let spec = model.spec.clone();
+    let reader = Reader::load(file, &spec, &model.head)?;
+    let executor = Executor::new(model)?;
+    let mut comparison = Comparison::default();
+    for batch in &samples.batches {
+        let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
+        let expected = match executor.logits(packed)? {
+            Some(logits) => logits,
+            None => executor.last_hidden_state(packed)?,
+        };
+        let found = reader.run(batch, &spec)?;
+        let n_rows = batch.len();
+        let (longest, width) = match found.shape()[..] {
+            [rows, width] if rows == n_rows => (1, width),
+            [rows, longest, width] if rows == n_rows => (longest, width),
+            _ => return Err(ExportError::Differs(format!("it has the shape {:?}", found.shape()))),
+        };
+        let found = found.to_vec();
+        let is_by_row = matches!(executor.head, Head::SequenceClassification { .. });
+        let has_largest = executor.head != Head::None;
+        for row in 0..n_rows {
+            let tokens = if is_by_row { row..row + 1 } else { batch.offsets[row]..batch.offsets[row + 1] };
+            for (place, token) in tokens.enumerate() {
+                let found = &found[(row * longest + place) * width..][..width];
+                comparison.add(&expected[token * width..][..width], found, has_largest);
+            }
+        }
+        comparison.rows += n_rows;
+    }
+    Ok(comparison)
+}
+
+/// A file as rten runs it.
+struct Reader {
+    model: rten::Model,
+    output: &'static str,
+    has_types: bool,
+    threads: Arc<ThreadPool>,
+}
+
+impl Reader {
+    fn load(file: &Path, spec: &EncoderSpec, head: &Head) -> Result<Self, ExportError> {
+        let model = rten::Model::load(fs::read(file)?).map_err(|error| ExportError::Unreadable(error.to_string()))?;
+        // As many as the stage was lent.
+        let threads = Arc::new(ThreadPool::with_num_threads(rayon::current_num_threads()));
+        Ok(Self { model, output: onnx::output(head), has_types: onnx::has_types(spec), threads })
+    }
+
+    /// The answers for a batch, padded: `[rows, labels]`, or `[rows, longest, width]`.
+    fn run(&self, batch: &Batch, spec: &EncoderSpec) -> Result<Tensor<f32>, ExportError> {
+        let failed = |error: String| ExportError::Unreadable(error);
+        let node = |name: &str| self.model.node_id(name).map_err(|error| failed(error.to_string()));
+        let padding = match spec.positions {
+            Positions::FromZero | Positions::NoTable => 0,
+            Positions::AfterPadding(padding) => padding,
+        };
+        let ones = vec![1; batch.input_ids.len()];
+        let mut inputs = vec![
+            (node("input_ids")?, padded(batch, &batch.input_ids, padding).into()),
+            (node("attention_mask")?, padded(batch, &ones, 0).into()),
+        ];
+        if self.has_types {
+            inputs.push((node("token_type_ids")?, padded(batch, &batch.type_ids, 0).into()));
+        }
+        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.threads)));
+        let outputs = self.model.run(inputs, &[node(self.output)?], Some(options));
+        let output = outputs.map_err(|error| failed(error.to_string()))?.pop();
+        output.and_then(rten::Value::into_tensor).ok_or_else(|| failed(format!("`{}` is not f32", self.output)))
+    }
+}
+
+/// Packed numbers as rows of one length, `[rows, longest]`.
+fn padded(batch: &Batch, values: &[u32], padding: u32) -> NdTensor<i32, 2> {
+    let lengths = batch.offsets.windows(2).map(|ends| ends[1] - ends[0]);
+    let longest = lengths.max().unwrap_or(0);
+    let mut rows = NdTensor::full([batch.len(), longest], padding as i32);
+    for (row, ends) in batch.offsets.windows(2).enumerate() {
+        for (place, value) in values[ends[0]..ends[1]].iter().enumerate() {
+            rows[[row, place]] = *value as i32;
+        }
+    }
+    rows
+}
+
+fn place_of_largest(values: &[f32]) -> usize {
+    let mut best = 0;
+    for (place, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = place;
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(pairs: &[([f32; 2], [f32; 2])]) -> Comparison {
+        let mut comparison = Comparison { rows: pairs.len(), ..Comparison::default() };
+        for (expected, found) in pairs {
+            comparison.add(expected, found, true);
+        }
+        comparison
+    }
+
+    #[test]
+    fn f32_is_near_and_int8_says_the_same() {
+        let near = of(&[([1.0, 2.0], [1.0, 2.0001])]);
+        assert!(near.judge(false, false).is_ok());
+        let far = of(&[([1.0, 2.0], [1.0, 2.001])]);
+        assert!(far.judge(false, true).unwrap_err().to_string().contains("by up to 1.0e-3"));
+        assert!(far.judge(true, true).is_ok());
+        let one_of_a_few = [([1.0, 1.1], [1.1, 1.0]), ([1.0, 2.0], [1.0, 2.0])];
+        assert!(of(&one_of_a_few).judge(true, true).is_ok(), "a near tie");
+        let others = [([1.0, 1.1], [1.1, 1.0]); 2];
+        let error = of(&others).judge(true, true).unwrap_err().to_string();
+        assert!(error.contains("2 of 2 rows have another label"), "{error}");
+        assert!(of(&others).judge(true, false).is_ok(), "random ids may be near ties");
+        let upside_down = of(&[([1.0, -2.0], [-1.0, 2.0])]);
+        assert!(upside_down.judge(true, false).unwrap_err().to_string().contains("200 %"));
+        let broken = of(&[([1.0, 2.0], [f32::NAN, 2.0])]);
+        assert!(broken.judge(false, false).is_err() && broken.judge(true, false).is_err());
+        assert!(of(&[([f32::NAN, 2.0], [f32::NAN, 2.0])]).judge(true, true).is_err());
+    }
+}

@@ -1,0 +1,118 @@
+//! `export`: writes a model in the format of another program.
+//!
+//! What it makes is of a kind of its own: no stage takes it, since no stage reads what other programs run, and a recipe that
+//! tries is told so before anything runs. The folder is what such programs expect: `model.onnx`, `config.json` and the
+//! tokenizer's files.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    export::{self, Format, Request, Target},
+    stage::{ArtifactKind, Better, Faults, Port, Stage, StageCtx, StageError, Unit},
+};
+
+/// Parameters of `export`.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// The format.
+    #[serde(default)]
+    to: To,
+    /// Rows of the test split that the file is compared on; needs `data`. Without it, these are fixed random ids.
+    #[serde(default = "rows")]
+    rows: usize,
+    /// Tokens a row, special ones included; longer rows are cut.
+    #[serde(default = "max_length")]
+    max_length: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum To {
+    /// ONNX (opset 17), for ONNX Runtime. int8 layers stay int8; their activations are quantised by the tensor there, and by
+    /// the token in lmpipe, so that some answers differ.
+    #[default]
+    Onnx,
+}
+
+fn rows() -> usize {
+    200
+}
+
+fn max_length() -> usize {
+    128
+}
+
+/// The stage.
+pub(super) struct Export;
+
+impl Stage for Export {
+    const KIND: &'static str = "export";
+    const VERSION: u32 = 1;
+    const ABOUT: &'static str = "writes a model in the format of another program, and compares what that makes of it";
+    const INPUTS: &'static [Port] = &[Port::model("model"), Port::dataset("data").optional()];
+    const OUTPUT: ArtifactKind = ArtifactKind::Export;
+    type Params = Params;
+
+    fn check(params: &Params, faults: &mut Faults) {
+        faults.at_least("rows", params.rows, 1);
+        faults.at_least("max_length", params.max_length, 3);
+    }
+
+    fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
+        let model = ctx.input("model")?.clone();
+        let data = ctx.optional("data").map(|artifact| artifact.dir.clone());
+        let format = match params.to {
+            To::Onnx => Format::Onnx,
+        };
+        let request = Request {
+            model: &model.dir,
+            format,
+            data: data.as_deref(),
+            rows: params.rows,
+            max_length: params.max_length,
+        };
+        let written = export::export(&request, Target::Folder(ctx.output))?;
+        ctx.metric("size_bytes", written.bytes as f64, Unit::Bytes, Better::Lower);
+        if let Some(agreement) = written.comparison.agreement() {
+            ctx.metric("agreement", agreement, Unit::Share, Better::Higher);
+        }
+        ctx.record.fact("file", format.file_name());
+        ctx.record.fact("weights", if written.int8 { "int8" } else { "f32" });
+        ctx.record.fact("checked", written.describe());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{
+        super::{evaluate::rig::Rig, quantize::Quantize},
+        *,
+    };
+
+    #[test]
+    fn written_compared_and_small() {
+        let rig = Rig::new();
+        rig.run::<Quantize>(&json!({"embeddings": true}), &[("model", &["model"])], "int8").unwrap();
+        let inputs: &[(&str, &[&str])] = &[("model", &["model"]), ("data", &["data"])];
+        let plain = rig.run::<Export>(&json!({"to": "onnx", "rows": 5}), inputs, "onnx").unwrap();
+        let int8 = rig.run::<Export>(&json!({}), &[("model", &["int8"])], "onnx8").unwrap();
+        let size = |folder: &str| std::fs::metadata(rig.path(folder).join("model.onnx")).unwrap().len() as f64;
+        assert_eq!(plain.metric("size_bytes").unwrap().value, size("onnx"));
+        assert_eq!(plain.metric("agreement").unwrap().value, 1.0);
+        assert!(size("onnx8") < 0.6 * size("onnx"), "{} {}", size("onnx8"), size("onnx"));
+        let told = |record: &crate::stage::Record| {
+            record.facts.iter().find(|(name, _)| name == "checked").map(|(_, text)| text.clone()).unwrap()
+        };
+        assert!(told(&plain).starts_with("5 rows run again by rten: 100.0 % of labels are the same, "), "{}", told(&plain));
+        assert!(told(&int8).starts_with("4 rows of fixed ids run again by rten: "), "{}", told(&int8));
+        assert!(rig.path("onnx/vocab.txt").exists(), "the tokenizer comes along");
+        let config = std::fs::read_to_string(rig.path("onnx8/config.json")).unwrap();
+        assert!(config.contains("model_type") && !config.contains("quantization_config"), "{config}");
+        assert!(rig.run::<Export>(&json!({"to": "gguff"}), inputs, "x").unwrap_err().to_string().contains("gguff"));
+    }
+}
