@@ -1,8 +1,9 @@
 //! lmpipe: one recipe from raw text and a pretrained encoder to a small, fast, proven language model.
 //!
 //! Two wings and one door. Orchestration ([`recipe`], [`plan`], [`engine`]) knows nothing of tensors; numerics ([`text`],
-//! [`data`], [`model`], [`train`], [`eval`], [`export`], [`compress`]) know nothing of recipes. They meet in [`stage`], and [`cli`] hands
-//! [`stages::REGISTRY`] to the engine. `ARCHITECTURE.md` has the whole picture; `tests/architecture.rs` enforces it.
+//! [`data`], [`model`], [`train`], [`eval`], [`export`], [`compress`]) know nothing of recipes. They meet in [`stage`], and
+//! [`cli`] hands [`stages::REGISTRY`] to the engine. `ARCHITECTURE.md` has the whole picture; `tests/architecture.rs` enforces
+//! it.
 
 // floor 0
 pub mod base;

@@ -336,6 +336,9 @@ pub(super) struct Export {
     /// Cut rows after this many tokens
     #[arg(long, requires = "data", default_value = "128", value_name = "TOKENS", value_parser = positive)]
     pub(super) max_length: usize,
+    /// The share of the labels of these rows that must be the same in an int8 file
+    #[arg(long, requires = "data", default_value = "0.99", value_name = "SHARE", value_parser = share)]
+    pub(super) min_agreement: f64,
     /// Text for people, or JSON
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: TextFormat,
@@ -429,6 +432,13 @@ fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("expected a whole number from 1".to_owned()),
         Ok(n) => Ok(n),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a number from 0 to 1".to_owned()),
     }
 }
 

@@ -22,7 +22,13 @@ pub struct Written {
 }
 
 /// Writes a model as one file, which gets its name when it has passed the comparison.
-pub(super) fn write(model: Model, format: Format, to: &Path, samples: &Samples) -> Result<Written, ExportError> {
+pub(super) fn write(
+    model: Model,
+    format: Format,
+    to: &Path,
+    samples: &Samples,
+    min_agreement: f64,
+) -> Result<Written, ExportError> {
     let bytes = match format {
         Format::Onnx => onnx::encode(&model)?,
     };
@@ -33,7 +39,7 @@ pub(super) fn write(model: Model, format: Format, to: &Path, samples: &Samples) 
     let comparison = match format {
         Format::Onnx => readback::compare(draft.path(), model, samples)?,
     };
-    comparison.judge(int8, samples.are_texts)?;
+    comparison.judge(int8, samples.are_texts, min_agreement)?;
     draft.publish()?;
     Ok(Written { bytes: n_bytes, comparison, int8, on_texts: samples.are_texts })
 }

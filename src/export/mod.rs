@@ -48,6 +48,8 @@ pub struct Request<'a> {
     pub rows: usize,
     /// Tokens a row, special ones included; longer rows are cut.
     pub max_length: usize,
+    /// The share of the labels of these rows that must be the same in an int8 file, from 0 to 1.
+    pub min_agreement: f64,
 }
 
 /// Where it goes.
@@ -66,8 +68,7 @@ pub enum Target<'a> {
 /// # Errors
 /// When the model or the data cannot be read, the format cannot hold the model, the file cannot be written or read back,
 /// or its answers differ: in f32 by more than 10⁻⁴ of the largest; of an int8 model, whose activations the format quantises
-/// otherwise, in more than 2 % of the labels of rows, or by more than a quarter of their size where there are no rows or no
-/// labels.
+/// otherwise, in more labels of rows than `min_agreement` allows, or by more than a quarter of the answers' size.
 pub fn export(request: &Request<'_>, target: Target<'_>) -> Result<Written, ExportError> {
     // int8 models are on the processor only, and nothing is gained elsewhere.
     let model = Model::load(request.model, &model::candle_device(DeviceId::Cpu)?)?;
@@ -76,12 +77,13 @@ pub fn export(request: &Request<'_>, target: Target<'_>) -> Result<Written, Expo
         None => Samples::fixed(&model.spec),
     };
     let folder = match target {
-        Target::File(file) => return file::write(model, request.format, file, &samples),
+        Target::File(file) => return file::write(model, request.format, file, &samples, request.min_agreement),
         Target::Folder(folder) => folder,
     };
     let mut config = model.config.clone();
     fs::create_dir(folder)?;
-    let written = file::write(model, request.format, &folder.join(request.format.file_name()), &samples)?;
+    let file = folder.join(request.format.file_name());
+    let written = file::write(model, request.format, &file, &samples, request.min_agreement)?;
     if let Some(config) = config.as_object_mut() {
         config.shift_remove("quantization_config");
     }

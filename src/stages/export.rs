@@ -25,6 +25,10 @@ pub(super) struct Params {
     /// Tokens a row, special ones included; longer rows are cut.
     #[serde(default = "max_length")]
     max_length: usize,
+    /// The share of the labels of these rows that must be the same in an int8 file, whose activations are quantised otherwise;
+    /// with fewer, the stage fails.
+    #[serde(default = "min_agreement")]
+    min_agreement: f64,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +48,10 @@ fn max_length() -> usize {
     128
 }
 
+fn min_agreement() -> f64 {
+    0.99
+}
+
 /// The stage.
 pub(super) struct Export;
 
@@ -58,6 +66,7 @@ impl Stage for Export {
     fn check(params: &Params, faults: &mut Faults) {
         faults.at_least("rows", params.rows, 1);
         faults.at_least("max_length", params.max_length, 3);
+        faults.within("min_agreement", params.min_agreement, 0.0, 1.0);
     }
 
     fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
@@ -72,6 +81,7 @@ impl Stage for Export {
             data: data.as_deref(),
             rows: params.rows,
             max_length: params.max_length,
+            min_agreement: params.min_agreement,
         };
         let written = export::export(&request, Target::Folder(ctx.output))?;
         ctx.metric("size_bytes", written.bytes as f64, Unit::Bytes, Better::Lower);

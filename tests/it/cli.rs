@@ -42,6 +42,7 @@ fn wrong_usage_exits_with_2() {
         &["predict", "model", "--device", "gpu"],
         &["export", "model"],
         &["export", "model", "--to", "tflite"],
+        &["export", "model", "--to", "onnx", "--data", "rows.csv", "--min-agreement", "99"],
         &["stages", "distill", "--markdown"],
         &["completions", "tcsh"],
     ] {

@@ -53,7 +53,14 @@ fn write(args: &args::Export, format: Format, target: Target<'_>) -> Result<Writ
             .map_err(|error| format!("`{}`: {error}", file.display()))?;
     }
     let data = args.data.is_some().then(|| folder.path());
-    let request = Request { model: &args.model, format, data, rows: args.rows, max_length: args.max_length };
+    let request = Request {
+        model: &args.model,
+        format,
+        data,
+        rows: args.rows,
+        max_length: args.max_length,
+        min_agreement: args.min_agreement,
+    };
     stages::export(&request, target).map_err(|error| error.to_string())
 }
 

@@ -38,7 +38,7 @@ fn write(model: Model) -> Result<Written, ExportError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.onnx");
     let samples = Samples::fixed(&model.spec);
-    let written = file::write(model, Format::Onnx, &path, &samples);
+    let written = file::write(model, Format::Onnx, &path, &samples, 0.99);
     assert_eq!(path.exists(), written.is_ok());
     written
 }
