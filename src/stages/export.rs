@@ -49,7 +49,7 @@ fn max_length() -> usize {
 }
 
 fn min_agreement() -> f64 {
-    0.99
+    0.98
 }
 
 /// The stage.
