@@ -31,7 +31,7 @@ impl Term for LastHidden {
     }
 
     fn needs(&self) -> Needs {
-        Needs::States
+        Needs::LastState
     }
 
     fn variables(&self) -> BTreeMap<String, Var> {
@@ -45,7 +45,7 @@ impl Term for LastHidden {
         _prepared: &Prepared,
         scope: &Scope,
     ) -> Result<Tensor, TrainError> {
-        let teacher = &teacher.states()?.last_hidden_state;
+        let teacher = teacher.last_hidden_state()?;
         mean_squared_error(&student.last_hidden_state, teacher, self.projection.as_ref(), scope)
     }
 }

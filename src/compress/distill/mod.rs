@@ -77,6 +77,8 @@ pub enum Needs {
     Nothing,
     /// Its logits, which are computed once for all epochs.
     Logits,
+    /// Its last hidden state, too, which is kept from epoch to epoch as far as there is room.
+    LastState,
     /// Its inner states, which are computed with each batch.
     States,
 }

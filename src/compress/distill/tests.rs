@@ -145,13 +145,14 @@ fn a_narrower_student_learns_all_terms() {
 }
 
 #[test]
-fn logits_known_before_are_those_of_each_batch() {
-    let run = |known: bool| {
+fn what_is_known_before_is_that_of_each_batch() {
+    let run = |known: bool, hidden: f64| {
         let (teacher, examples) = tiny();
         let mut student = student_of_layers(&teacher, &Selection::First(1)).unwrap();
-        let terms: Vec<WeightedTerm> = vec![(1.0, Box::new(Logits { temperature: 2.0 }))];
+        let last = LastHidden::new(16, 16, 1, &Device::Cpu).unwrap();
+        let terms: Vec<WeightedTerm> = vec![(1.0, Box::new(Logits { temperature: 2.0 })), (hidden, Box::new(last))];
         let mut objective = Distillation::new(Teacher::new(&teacher), terms).unwrap();
-        assert_eq!(objective.needs(), Needs::Logits);
+        assert_eq!(objective.needs(), if hidden > 0.0 { Needs::LastState } else { Needs::Logits });
         let mut told = Vec::new();
         if known {
             let progress = &mut |done| {
@@ -162,8 +163,10 @@ fn logits_known_before_are_those_of_each_batch() {
         }
         train_on(&mut student, &objective, &examples).curve
     };
-    for (a, b) in run(true).iter().zip(&run(false)) {
-        assert!((a.loss - b.loss).abs() < 1e-5, "step {}: {} and {}", a.step, a.loss, b.loss);
+    for hidden in [0.0, 0.5] {
+        for (a, b) in run(true, hidden).iter().zip(&run(false, hidden)) {
+            assert!((a.loss - b.loss).abs() < 1e-5, "step {}: {} and {}", a.step, a.loss, b.loss);
+        }
     }
 }
 
