@@ -99,7 +99,7 @@ impl Kind {
 
     /// Adds to the tokens that stay those that they need.
     fn close(self, model: &Value, ids: &mut BTreeSet<u32>, characters: bool) {
-        let pieces = self.pieces(model);
+        let pieces = pieces(model);
         let is_character = |piece: &str| {
             let piece = piece.strip_prefix("##").unwrap_or(piece);
             piece.chars().count() == 1
@@ -127,20 +127,6 @@ impl Kind {
         }
     }
 
-    /// The tokens and their ids.
-    fn pieces(self, model: &Value) -> BTreeMap<&str, u32> {
-        match &model["vocab"] {
-            Value::Array(pieces) => {
-                pieces.iter().zip(0..).filter_map(|(piece, id)| Some((piece[0].as_str()?, id))).collect()
-            }
-            Value::Object(pieces) => pieces
-                .iter()
-                .filter_map(|(piece, id)| Some((piece.as_str(), u32::try_from(id.as_u64()?).ok()?)))
-                .collect(),
-            _ => BTreeMap::new(),
-        }
-    }
-
     /// Leaves a model the tokens that stay, under their new ids.
     fn keep(self, model: &mut Value, new: &HashMap<u32, u32>) {
         match &mut model["vocab"] {
@@ -165,7 +151,7 @@ impl Kind {
             renumber(&mut model["unk_id"], new);
         }
         if self == Self::Bpe {
-            let pieces: BTreeSet<String> = self.pieces(model).into_keys().map(str::to_owned).collect();
+            let pieces: BTreeSet<String> = pieces(model).into_keys().map(str::to_owned).collect();
             if let Some(merges) = model["merges"].as_array_mut() {
                 merges.retain(|merge| {
                     pair(merge).is_some_and(|(a, b)| {
@@ -181,18 +167,32 @@ impl Kind {
         let mut files = BTreeMap::new();
         let has = |name: &str| dir.join(name).is_file();
         if self == Self::WordPiece && has("vocab.txt") {
-            let mut pieces: Vec<_> = self.pieces(model).into_iter().map(|(piece, id)| (id, piece)).collect();
+            let mut pieces: Vec<_> = pieces(model).into_iter().map(|(piece, id)| (id, piece)).collect();
             pieces.sort_unstable();
             files
                 .insert("vocab.txt", pieces.iter().flat_map(|(_, piece)| [piece.as_bytes(), b"\n"].concat()).collect());
         }
         if self == Self::Bpe && has("vocab.json") && has("merges.txt") {
             let lines = model["merges"].as_array().into_iter().flatten().filter_map(pair);
-            let lines: String = lines.map(|(a, b)| format!("{a} {b}\n")).collect();
+            let mut text = "#version: 0.2\n".to_owned();
+            lines.for_each(|(a, b)| text.extend([a, " ", b, "\n"]));
             files.insert("vocab.json", pretty(&model["vocab"]));
-            files.insert("merges.txt", format!("#version: 0.2\n{lines}").into_bytes());
+            files.insert("merges.txt", text.into_bytes());
         }
         files
+    }
+}
+
+/// The tokens and their ids.
+fn pieces(model: &Value) -> BTreeMap<&str, u32> {
+    match &model["vocab"] {
+        Value::Array(pieces) => {
+            pieces.iter().zip(0..).filter_map(|(piece, id)| Some((piece[0].as_str()?, id))).collect()
+        }
+        Value::Object(pieces) => {
+            pieces.iter().filter_map(|(piece, id)| Some((piece.as_str(), u32::try_from(id.as_u64()?).ok()?))).collect()
+        }
+        _ => BTreeMap::new(),
     }
 }
 
@@ -329,7 +329,7 @@ mod tests {
                     assert!(ids(&pruned, &texts).iter().flatten().all(|id| (*id as usize) < kept.len()), "{name}");
                 };
                 for (file, bytes) in &files {
-                    std::fs::write(smaller.path().join(file), bytes).unwrap();
+                    fs::write_atomic(&smaller.path().join(file), bytes).unwrap();
                 }
                 check("tokenizer.json");
                 // The other files say the same.
@@ -362,13 +362,13 @@ mod tests {
                                "add_prefix_space": true},
             "decoder": null, "model": model,
         });
-        std::fs::write(dir.path().join("tokenizer.json"), pretty(&tokenizer)).unwrap();
+        fs::write_atomic(&dir.path().join("tokenizer.json"), &pretty(&tokenizer)).unwrap();
         let whole = Tokenizer::load(dir.path()).unwrap();
         let texts = ["good good".to_owned()];
         assert_eq!(ids(&whole, &texts), [[0, 2, 2, 7]]);
         let Vocabulary { kept, files } = whole.prune(dir.path(), &BTreeSet::from([0, 2, 7]), false).unwrap();
         assert_eq!(kept, [0, 1, 2, 7]);
-        std::fs::write(dir.path().join("tokenizer.json"), &files["tokenizer.json"]).unwrap();
+        fs::write_atomic(&dir.path().join("tokenizer.json"), &files["tokenizer.json"]).unwrap();
         let pruned = Tokenizer::load(dir.path()).unwrap();
         assert_eq!(ids(&pruned, &texts), [[0, 2, 2, 3]]);
         assert_eq!(ids(&pruned, &["bad".to_owned()]), [[0, 1, 3]]);
