@@ -34,4 +34,4 @@ pub use spec::{
 };
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -16,7 +16,7 @@ use candle_core::{Device, Tensor};
 use super::{EncoderSpec, Head, Int8Weight, Keep, LayerShape, Model, Packed, Quantized, ops::Route, parameters};
 
 /// Models with their results: BERT's in `models`, those of other families in `families`.
-const MODELS: [&str; 27] = [
+pub(crate) const MODELS: [&str; 27] = [
     "tiny-classifier",
     "tiny-gelu-new",
     "tiny-masked-lm",
@@ -52,7 +52,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// The folder of a model.
-fn place(name: &str) -> PathBuf {
+pub(crate) fn place(name: &str) -> PathBuf {
     folder(if name.starts_with("tiny-") { "models" } else { "families" }).join(name)
 }
 

@@ -1,32 +1,15 @@
 //! The engine against candle's executor.
 
-use std::path::Path;
-
 use candle_core::Device;
 
 use super::*;
-use crate::model::{Keep, Quantized};
-
-/// Those of `tests/data` in which no token but a classifier's first is global.
-fn models() -> Vec<String> {
-    let mut names = Vec::new();
-    for folder in ["models", "families"] {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(folder);
-        for entry in std::fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            if path.join("config.json").is_file() && !path.ends_with("longformer-global") {
-                names.push(format!("{folder}/{}", path.file_name().unwrap().to_string_lossy()));
-            }
-        }
-    }
-    names.sort();
-    assert_eq!(names.len(), 27);
-    names
-}
+use crate::model::{
+    Keep, Quantized,
+    tests::{MODELS, place},
+};
 
 fn load(name: &str) -> Model {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
-    Model::load(&dir, &Device::Cpu).unwrap()
+    Model::load(&place(name), &Device::Cpu).unwrap()
 }
 
 /// Sequences of many lengths, as many tokens as asked for and a few more.
@@ -101,7 +84,7 @@ fn check(name: &str, model: &Model, alike: Alike) {
 
 #[test]
 fn f32_models_answer_as_with_candle() {
-    for name in &models() {
+    for name in MODELS {
         check(name, &load(name), Alike { difference: 2e-5, cosine: 1.0 - 1e-9 });
     }
 }
@@ -110,7 +93,7 @@ fn f32_models_answer_as_with_candle() {
 /// it then differs by a step of one activation, and other tokens of its sequence by what they take of it.
 #[test]
 fn int8_models_answer_as_with_candle() {
-    for name in &models() {
+    for name in MODELS {
         let alike = Alike { difference: 0.2, cosine: 0.9995 };
         check(name, &int8(load(name), false, &["classifier", "pooler.dense"]), alike);
         check(name, &int8(load(name), true, &["query", "output.dense"]), alike);
@@ -120,12 +103,12 @@ fn int8_models_answer_as_with_candle() {
 #[test]
 fn threads_and_neighbours_do_not_change_a_bit() {
     let classifiers = [
-        "models/tiny-classifier",
-        "families/albert-classifier",
-        "families/longformer-classifier",
-        "families/mobilebert-classifier",
-        "families/modernbert-classifier-cls",
-        "families/modernbert-classifier-mean",
+        "tiny-classifier",
+        "albert-classifier",
+        "longformer-classifier",
+        "mobilebert-classifier",
+        "modernbert-classifier-cls",
+        "modernbert-classifier-mean",
     ];
     for model in classifiers.into_iter().flat_map(|name| [load(name), int8(load(name), true, &["classifier"])]) {
         let engine = Engine::new(model).unwrap();
@@ -151,7 +134,7 @@ fn threads_and_neighbours_do_not_change_a_bit() {
 
 #[test]
 fn what_is_wrong_with_a_batch_is_said() {
-    let engine = Engine::new(load("models/tiny-classifier")).unwrap();
+    let engine = Engine::new(load("tiny-classifier")).unwrap();
     let ids = vec![1_u32; 30];
     let batch = |ids, offsets| Packed { input_ids: ids, type_ids: &[0; 30], offsets };
     let error = engine.logits(batch(&ids, &[0, 30])).unwrap_err().to_string();

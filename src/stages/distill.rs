@@ -1,8 +1,11 @@
 //! `distill`: trains a student to follow a teacher.
 
+mod arch;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::arch::Arch;
 use super::{
     finetune::{
         params::training_params,
@@ -13,7 +16,7 @@ use super::{
 use crate::{
     base::{plural, units},
     compress::distill::{
-        Architecture, Attention, Comparison, Distillation, Hard, HiddenLayers, LastHidden, Logits, Needs, Relations,
+        Attention, Comparison, Distillation, Hard, HiddenLayers, LastHidden, Logits, Needs, Relations,
         StudentShape, Teacher, Term, WeightedTerm, fresh_student, start_from, student_of_layers, uniform_mapping,
     },
     data::Tokenizer,
@@ -56,59 +59,6 @@ pub(super) enum Student {
     Arch(Arch),
     /// A model of any shape of the teacher's family, with the teacher's vocabulary and labels.
     Config(Config),
-}
-
-/// Published shapes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(super) enum Arch {
-    /// `TinyBERT`: 4 layers of 312 (Jiao et al., 2020).
-    #[serde(rename = "tinybert-4l-312")]
-    Tinybert4l312,
-    /// `TinyBERT`: 6 layers of 768.
-    #[serde(rename = "tinybert-6l-768")]
-    Tinybert6l768,
-    /// `MiniLM`: 6 layers of 384 (Wang et al., 2020).
-    #[serde(rename = "minilm-l6-h384")]
-    MinilmL6H384,
-    /// `MiniLM`: 12 layers of 384.
-    #[serde(rename = "minilm-l12-h384")]
-    MinilmL12H384,
-    /// BERT: 2 layers of 128 (Turc et al., 2019).
-    #[serde(rename = "bert-tiny")]
-    BertTiny,
-    /// BERT: 4 layers of 256.
-    #[serde(rename = "bert-mini")]
-    BertMini,
-    /// BERT: 4 layers of 512.
-    #[serde(rename = "bert-small")]
-    BertSmall,
-    /// `DistilBERT`: 6 layers of 768 (Sanh et al., 2019).
-    #[serde(rename = "distilbert")]
-    Distilbert,
-    /// `MobileBERT`: 24 layers of 512, 128 within, four feed-forward nets each (Sun et al., 2020).
-    #[serde(rename = "mobilebert")]
-    Mobilebert,
-    /// `MobileBERT`: the same with two feed-forward nets each and narrower attention.
-    #[serde(rename = "mobilebert-tiny")]
-    MobilebertTiny,
-}
-
-impl Arch {
-    fn architecture(self) -> Architecture {
-        let name = match self {
-            Self::Tinybert4l312 => "tinybert-4l-312",
-            Self::Tinybert6l768 => "tinybert-6l-768",
-            Self::MinilmL6H384 => "minilm-l6-h384",
-            Self::MinilmL12H384 => "minilm-l12-h384",
-            Self::BertTiny => "bert-tiny",
-            Self::BertMini => "bert-mini",
-            Self::BertSmall => "bert-small",
-            Self::Distilbert => "distilbert",
-            Self::Mobilebert => "mobilebert",
-            Self::MobilebertTiny => "mobilebert-tiny",
-        };
-        Architecture::of(name).expect("each name is in the list")
-    }
 }
 
 /// What a student of another shape than the teacher's starts from.
@@ -320,7 +270,7 @@ fn student(
             (started(fresh_student(teacher, &shape, ctx.seed)?, params, teacher, ctx)?, None)
         }
         (Some(Student::Arch(arch)), _) => {
-            (started(arch.architecture().student(teacher, ctx.seed)?, params, teacher, ctx)?, None)
+            (started(arch.0.student(teacher, ctx.seed)?, params, teacher, ctx)?, None)
         }
         (None, Some(artifact)) => {
             let model = Model::load(&artifact.dir, &teacher.device)?;

@@ -1,18 +1,14 @@
 //! The graphs of the tiny models, run by rten beside lmpipe's own engine.
 
-use std::path::{Path, PathBuf};
-
 use super::*;
 use crate::{
     base::device::DeviceId,
     export::{Format, Samples, Written, file},
-    model::{self, Int8Weight, Quantized},
+    model::{
+        self, Int8Weight, Quantized,
+        tests::{MODELS, place},
+    },
 };
-
-fn place(name: &str) -> PathBuf {
-    let folder = if name.starts_with("tiny-") { "models" } else { "families" };
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(folder).join(name)
-}
 
 fn load(name: &str) -> Model {
     Model::load(&place(name), &model::candle_device(DeviceId::Cpu).unwrap()).unwrap()
@@ -42,36 +38,6 @@ fn write(model: Model) -> Result<Written, ExportError> {
     assert_eq!(path.exists(), written.is_ok());
     written
 }
-
-const MODELS: [&str; 27] = [
-    "tiny-classifier",
-    "tiny-gelu-new",
-    "tiny-masked-lm",
-    "tiny-old-names",
-    "tiny-pruned",
-    "tiny-encoder",
-    "albert-classifier",
-    "albert-masked-lm",
-    "distilbert-classifier",
-    "distilbert-masked-lm",
-    "electra-classifier",
-    "electra-encoder",
-    "electra-masked-lm",
-    "longformer-classifier",
-    "longformer-encoder",
-    "longformer-masked-lm",
-    "mobilebert-classifier",
-    "mobilebert-layer-norm",
-    "mobilebert-masked-lm",
-    "mobilebert-no-bottleneck",
-    "modernbert-classifier-cls",
-    "modernbert-classifier-mean",
-    "modernbert-masked-lm",
-    "roberta-classifier",
-    "roberta-encoder",
-    "roberta-masked-lm",
-    "xlm-roberta-classifier",
-];
 
 #[test]
 fn every_family_says_the_same_in_f32() {
