@@ -7,6 +7,7 @@
 #![deny(clippy::multiple_unsafe_ops_per_block)]
 
 pub mod activation;
+pub mod affine;
 mod aligned;
 pub mod attention;
 #[cfg(target_arch = "x86_64")]
@@ -22,13 +23,13 @@ mod math;
 pub mod norm;
 pub mod peak;
 pub mod quantize;
+pub mod rotary;
 mod shared;
 mod tile;
 mod transpose;
 
 #[cfg(test)]
 mod reference;
-pub mod rotary;
 
 /// Elements that one task works on where elements are independent: large enough to hide the cost of a task.
 const TASK: usize = 16_384;

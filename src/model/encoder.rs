@@ -165,7 +165,7 @@ impl<'a> Pass<'a> {
         let shift = self.bias(module, scale.elem_count())?;
         match self.model.spec.norm_eps(module) {
             Some(eps) => Ok(ops::layer_norm(x, scale, &shift, eps, self.route)?),
-            None => Ok(x.broadcast_mul(scale)?.broadcast_add(&shift)?),
+            None => Ok(ops::affine(x, scale, &shift, self.route)?),
         }
     }
 

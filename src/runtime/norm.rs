@@ -2,7 +2,7 @@
 
 use super::{arena::grow, weights::Weights};
 use crate::{
-    kernels::norm,
+    kernels::{affine, norm},
     model::{EncoderSpec, ModelError},
 };
 
@@ -31,11 +31,7 @@ impl Norm {
         if let Some(eps) = self.eps {
             return norm::in_place(x, &self.scale, &self.shift, eps);
         }
-        for x in x.chunks_exact_mut(self.width()) {
-            for ((x, scale), shift) in x.iter_mut().zip(&self.scale).zip(&self.shift) {
-                *x = *x * scale + shift;
-            }
-        }
+        affine::in_place(x, &self.scale, &self.shift);
     }
 
     /// The rows normalised, in `room`.

@@ -4,6 +4,7 @@
 //! is used.
 
 mod activation;
+mod affine;
 mod attention;
 mod dropout;
 mod embedding;
@@ -14,6 +15,7 @@ mod relations;
 mod rotary;
 
 pub(super) use activation::activation;
+pub(super) use affine::affine;
 pub(super) use attention::{Sequences, attend, context, cross, probabilities};
 use candle_core::{CpuStorage, Device, Layout, Result, Storage, Tensor, bail};
 pub(super) use dropout::{drop_out, drop_out_and_add};
