@@ -386,7 +386,7 @@ pub(super) enum CacheCommand {
     Verify(StoreArgs),
     /// Print where the store is, or where the latest output of a stage is: `cache path mobile int8`
     Path {
-        /// The `name` of a recipe
+        /// A recipe: its file, or its `name`
         #[arg(requires = "stage")]
         recipe: Option<String>,
         /// One of its stages, with its cell

@@ -20,6 +20,7 @@ use crate::{
         table::Table,
     },
     engine::{Object, Store},
+    recipe,
 };
 
 pub(in crate::cli) fn run(app: &App, command: &CacheCommand) -> Result<Exit, CliError> {
@@ -27,7 +28,8 @@ pub(in crate::cli) fn run(app: &App, command: &CacheCommand) -> Result<Exit, Cli
         CacheCommand::Ls { store, format } => list(app, &open(store)?, *format),
         CacheCommand::Verify(store) => verify(app, &open(store)?),
         CacheCommand::Path { recipe: Some(recipe), stage: Some(stage), store } => {
-            app.output.line(output_of(&open(store)?, recipe, stage)?.display().to_string())?;
+            let (project, recipe) = named(app, recipe)?;
+            app.output.line(output_of(&open_in(&project, store)?, &recipe, stage)?.display().to_string())?;
             Ok(Exit::Done)
         }
         CacheCommand::Path { store, .. } => {
@@ -47,8 +49,22 @@ pub(in crate::cli) fn run(app: &App, command: &CacheCommand) -> Result<Exit, Cli
     }
 }
 
+/// The project and the name of a recipe, which is a file or the name of one that has run in this project.
+fn named(app: &App, recipe: &str) -> Result<(Project, String), CliError> {
+    let path = Path::new(recipe);
+    if !path.is_file() {
+        return Ok((Project::here(), recipe.to_owned()));
+    }
+    let name = recipe::load(path, &[], &app.env, app.registry)?.name;
+    Ok((Project::of_recipe(path), name))
+}
+
 fn open(args: &StoreArgs) -> Result<Store, CliError> {
-    let path = Project::here().store(args);
+    open_in(&Project::here(), args)
+}
+
+fn open_in(project: &Project, args: &StoreArgs) -> Result<Store, CliError> {
+    let path = project.store(args);
     if args.store.is_some() && !path.is_dir() {
         return Err(CliError::usage(format!("there is no store `{}`", path.display())));
     }
