@@ -71,6 +71,8 @@ pub(super) enum Command {
     Predict(Predict),
     /// Write a model folder in the format of another program, and check it there
     Export(Export),
+    /// Show what a model folder holds: shape, weights, zeros, tokenizer, and who opens it
+    Inspect(Inspect),
     /// List the kinds of stages, or explain one
     Stages(Stages),
     /// Print the JSON Schema of recipes, for editors
@@ -363,6 +365,15 @@ pub(super) enum ExportType {
     F16,
     /// 16 bits, 8 of them precision
     Bf16,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Inspect {
+    /// The model folder: `config.json` and weights
+    pub(super) model: PathBuf,
+    /// Tables for people, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: RunFormat,
 }
 
 #[derive(Debug, Args)]
