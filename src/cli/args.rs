@@ -71,6 +71,8 @@ pub(super) enum Command {
     Predict(Predict),
     /// Write a model folder in the format of another program, and check it there
     Export(Export),
+    /// Show what a model folder holds: shape, weights, zeros, tokenizer, and who opens it
+    Inspect(Inspect),
     /// List the kinds of stages, or explain one
     Stages(Stages),
     /// Print the JSON Schema of recipes, for editors
@@ -318,6 +320,9 @@ pub(super) struct Export {
     /// The format
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(super) to: ExportFormat,
+    /// What f32 parameters are stored as, with `--to hf` [default: f32]
+    #[arg(long, value_enum, value_name = "TYPE")]
+    pub(super) dtype: Option<ExportType>,
     /// A file, or a folder, which then gets `config.json` and the tokenizer, too [default: NAME.onnx, after the folder]
     #[arg(short, long, value_name = "FILE|DIR")]
     pub(super) output: Option<PathBuf>,
@@ -348,6 +353,27 @@ pub(super) struct Export {
 pub(super) enum ExportFormat {
     /// For ONNX Runtime, and what reads the same files
     Onnx,
+    /// A Hugging Face folder with one `model.safetensors`
+    Hf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportType {
+    /// 32 bits, as lmpipe computes
+    F32,
+    /// 16 bits, 11 of them precision
+    F16,
+    /// 16 bits, 8 of them precision
+    Bf16,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Inspect {
+    /// The model folder: `config.json` and weights
+    pub(super) model: PathBuf,
+    /// Tables for people, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: RunFormat,
 }
 
 #[derive(Debug, Args)]

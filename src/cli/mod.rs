@@ -73,6 +73,7 @@ impl App {
             Command::Bench(args) => commands::bench::run(self, args),
             Command::Predict(args) => commands::predict::run(self, args),
             Command::Export(args) => commands::export::run(self, args),
+            Command::Inspect(args) => commands::inspect::run(self, args),
             Command::Stages(args) => commands::stages::run(self, args),
             Command::Schema => commands::schema::run(self),
             Command::Init(args) => commands::init::run(self, args),

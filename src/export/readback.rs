@@ -49,7 +49,7 @@ impl Comparison {
     }
 
     /// Adds one answer.
-    fn add(&mut self, expected: &[f32], found: &[f32], has_largest: bool) {
+    pub(super) fn add(&mut self, expected: &[f32], found: &[f32], has_largest: bool) {
         for (&expected, &found) in expected.iter().zip(found) {
             let (expected, difference) = (f64::from(expected), f64::from(found) - f64::from(expected));
             // What is no number is infinitely far away.

@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor, Var};
 use serde_json::{Map, Value, json};
 
 use super::{
-    ClassifierHead, EncoderSpec, Int8Weight, ModelError, checkpoint,
+    ClassifierHead, EncoderSpec, FloatType, Int8Weight, ModelError, checkpoint,
     encoder::Pass,
     families, init,
     memory::TrainingMemory,
@@ -137,7 +137,16 @@ impl Model {
     /// # Errors
     /// When a file cannot be written.
     pub fn save(&self, dir: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
-        checkpoint::save(self, dir, tokenizer_from)
+        self.save_as(dir, tokenizer_from, FloatType::F32)
+    }
+
+    /// The same with f32 parameters rounded to a type, to nearest with ties to even; int8 weights and their scales stay as
+    /// they are. `config.json` says so in `dtype`, and [`Self::load`] widens them again.
+    ///
+    /// # Errors
+    /// When a parameter is too large for the type, or a file cannot be written.
+    pub fn save_as(&self, dir: &Path, tokenizer_from: &Path, floats: FloatType) -> Result<(), ModelError> {
+        checkpoint::save(self, dir, tokenizer_from, floats)
     }
 
     /// The same encoder with a fresh sequence-classification head for these labels (pooler initialised too where the
@@ -224,7 +233,7 @@ impl Model {
     /// # Errors
     /// When its family has no way to say it; the message says what would fit.
     pub fn check_config(&self) -> Result<(), ModelError> {
-        checkpoint::config(self, families::of_config(&self.config)?).map(|_| ())
+        checkpoint::config(self, families::of_config(&self.config)?, FloatType::F32).map(|_| ())
     }
 
     /// Whether `config.json` can say which attention heads are gone.

@@ -1,14 +1,15 @@
 //! `export`: writes a model in the format of another program.
 //!
 //! What it makes is of a kind of its own: no stage takes it, since no stage reads what other programs run, and a recipe that
-//! tries is told so before anything runs. The folder is what such programs expect: `model.onnx`, `config.json` and the
-//! tokenizer's files.
+//! tries is told so before anything runs. The folder is what such programs expect: `model.onnx` or `model.safetensors`,
+//! `config.json` and the tokenizer's files.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     export::{self, Format, Request, Target},
+    model::FloatType,
     stage::{ArtifactKind, Better, Faults, Port, Stage, StageCtx, StageError, Unit},
 };
 
@@ -19,6 +20,9 @@ pub(super) struct Params {
     /// The format.
     #[serde(default)]
     to: To,
+    /// What f32 parameters are stored as; for `to: hf` only.
+    #[serde(default)]
+    dtype: Dtype,
     /// Rows of the test split that the file is compared on; needs `data`. Without it, these are fixed random ids.
     #[serde(default = "rows")]
     rows: usize,
@@ -38,6 +42,20 @@ enum To {
     /// the token in lmpipe, so that some answers differ.
     #[default]
     Onnx,
+    /// A Hugging Face directory with `model.safetensors`, f32 parameters as `dtype` says; int8 layers stay int8.
+    Hf,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Dtype {
+    /// As they are.
+    #[default]
+    F32,
+    /// Half the size: 11 bits of precision. A model with a number of 65,520 or more is refused.
+    F16,
+    /// Half the size: 8 bits of precision, the range of f32.
+    Bf16,
 }
 
 fn rows() -> usize {
@@ -67,6 +85,11 @@ impl Stage for Export {
         faults.at_least("rows", params.rows, 1);
         faults.at_least("max_length", params.max_length, 3);
         faults.within("min_agreement", params.min_agreement, 0.0, 1.0);
+        if matches!(params.to, To::Onnx) && params.dtype != Dtype::F32 {
+            faults
+                .at("dtype", "an ONNX file is f32, with int8 layers where the model has them")
+                .help("`to: hf` writes halves, which `transformers` reads");
+        }
     }
 
     fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
@@ -74,6 +97,11 @@ impl Stage for Export {
         let data = ctx.optional("data").map(|artifact| artifact.dir.clone());
         let format = match params.to {
             To::Onnx => Format::Onnx,
+            To::Hf => Format::Hf(match params.dtype {
+                Dtype::F32 => FloatType::F32,
+                Dtype::F16 => FloatType::F16,
+                Dtype::Bf16 => FloatType::Bf16,
+            }),
         };
         let request = Request {
             model: &model.dir,
@@ -89,7 +117,7 @@ impl Stage for Export {
             ctx.metric("agreement", agreement, Unit::Share, Better::Higher);
         }
         ctx.record.fact("file", format.file_name());
-        ctx.record.fact("weights", if written.int8 { "int8" } else { "f32" });
+        ctx.record.fact("weights", written.weights());
         ctx.record.fact("checked", written.describe());
         Ok(())
     }
@@ -123,6 +151,14 @@ mod tests {
         assert!(rig.path("onnx/vocab.txt").exists(), "the tokenizer comes along");
         let config = std::fs::read_to_string(rig.path("onnx8/config.json")).unwrap();
         assert!(config.contains("model_type") && !config.contains("quantization_config"), "{config}");
+        let half = rig.run::<Export>(&json!({"to": "hf", "dtype": "f16", "rows": 5}), inputs, "half").unwrap();
+        let bytes = std::fs::metadata(rig.path("half/model.safetensors")).unwrap().len() as f64;
+        assert_eq!(half.metric("size_bytes").unwrap().value, bytes);
+        assert!(told(&half).starts_with("5 rows run again by lmpipe: 100.0 % of labels are the same, "), "{}", told(&half));
+        assert!(half.facts.contains(&("weights".to_owned(), "f16".to_owned())), "{:?}", half.facts);
+        assert!(rig.path("half/vocab.txt").exists());
+        let error = rig.run::<Export>(&json!({"dtype": "bf16"}), inputs, "x").unwrap_err().to_string();
+        assert!(error.contains("an ONNX file is f32"), "{error}");
         assert!(rig.run::<Export>(&json!({"to": "gguff"}), inputs, "x").unwrap_err().to_string().contains("gguff"));
     }
 }

@@ -3,7 +3,7 @@
 use crate::stage::{Registry, StageSpec};
 
 // What the command line does with a model or a file outside a recipe.
-pub use crate::data::import_whole;
+pub use crate::data::{Tokenizer, import_whole};
 pub use crate::eval::{InputFormat, OutputFormat, PredictOptions, predict, probe};
 pub use crate::export::{Format, Request, Target, Written, export};
 

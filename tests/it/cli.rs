@@ -8,8 +8,8 @@ use crate::support::{LmpipeTest, Outcome, root};
 fn help_lists_the_commands_and_the_exit_codes() {
     let help = LmpipeTest::new().run(&["--help"]).success();
     help.gives(&[
-        "run", "plan", "validate", "dag", "gate", "diff", "report", "bench", "predict", "export", "stages", "schema",
-        "init",
+        "run", "plan", "validate", "dag", "gate", "diff", "report", "bench", "predict", "export", "inspect", "stages",
+        "schema", "init",
     ])
     .gives(&["cache", "doctor", "completions", "Exit codes:", "130  interrupted"]);
 }

@@ -4,6 +4,7 @@
 
 mod cli;
 mod diagnostics;
+mod inspect;
 mod onnx;
 mod pipelines;
 mod runs;

@@ -8,10 +8,11 @@ use crate::{
     base::units,
     cli::{
         App,
-        args::{self, ExportFormat, TextFormat},
+        args::{self, ExportFormat, ExportType, TextFormat},
         error::CliError,
         exit::Exit,
     },
+    model::FloatType,
     stages::{self, Format, Request, Target, Written},
 };
 
@@ -24,12 +25,10 @@ pub(in crate::cli) fn run(app: &App, args: &args::Export) -> Result<Exit, CliErr
     if let Some(file) = args.data.as_ref().filter(|file| !file.is_file()) {
         return Err(CliError::usage(format!("there is no file `{}`", file.display())));
     }
-    let format = match args.to {
-        ExportFormat::Onnx => Format::Onnx,
-    };
+    let format = format(args)?;
     let extension = Path::new(format.file_name()).extension().unwrap_or_default();
     let output = args.output.clone().unwrap_or_else(|| named_after(&args.model).with_added_extension(extension));
-    let is_file = !output.is_dir() && output.extension() == Some(extension);
+    let is_file = format == Format::Onnx && !output.is_dir() && output.extension() == Some(extension);
     let file = if is_file { output.clone() } else { output.join(format.file_name()) };
     let target = if is_file { Target::File(&output) } else { Target::Folder(&output) };
     let written = write(args, format, target)
@@ -44,6 +43,27 @@ pub(in crate::cli) fn run(app: &App, args: &args::Export) -> Result<Exit, CliErr
         }
     }
     Ok(Exit::Done)
+}
+
+/// The format, where what was asked for fits together.
+fn format(args: &args::Export) -> Result<Format, CliError> {
+    match args.to {
+        ExportFormat::Onnx if args.dtype.is_some() => {
+            let error = CliError::usage(
+                "`--dtype` is for `--to hf`: an ONNX file is f32, with int8 layers where the model has them",
+            );
+            Err(error.hint("`--to hf --dtype f16` writes halves, which `transformers` reads"))
+        }
+        ExportFormat::Onnx => Ok(Format::Onnx),
+        ExportFormat::Hf if args.output.is_none() => {
+            Err(CliError::usage("`--to hf` writes a folder: name it with `-o DIR`"))
+        }
+        ExportFormat::Hf => Ok(Format::Hf(match args.dtype {
+            None | Some(ExportType::F32) => FloatType::F32,
+            Some(ExportType::F16) => FloatType::F16,
+            Some(ExportType::Bf16) => FloatType::Bf16,
+        })),
+    }
 }
 
 fn write(args: &args::Export, format: Format, target: Target<'_>) -> Result<Written, String> {
@@ -76,7 +96,7 @@ fn json_of(file: &Path, written: &Written) -> String {
         "version": 1,
         "file": file.display().to_string(),
         "size_bytes": written.bytes,
-        "weights": if written.int8 { "int8" } else { "f32" },
+        "weights": written.weights(),
         "rows": comparison.rows,
         "agreement": comparison.agreement(),
         "largest_difference": comparison.largest_difference,

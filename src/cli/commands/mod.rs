@@ -9,6 +9,7 @@ pub(super) mod doctor;
 pub(super) mod export;
 pub(super) mod gate;
 pub(super) mod init;
+pub(super) mod inspect;
 mod load;
 pub(super) mod plan;
 pub(super) mod predict;

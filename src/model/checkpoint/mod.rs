@@ -5,6 +5,7 @@ mod names;
 mod pickle;
 mod raw;
 mod safetensors;
+mod stored;
 mod weights;
 
 use std::{
@@ -19,9 +20,10 @@ pub(super) use fields::Fields;
 use raw::{Raw, Values, first_not_finite};
 use safetensors::Entry;
 use serde_json::{Value, json};
+pub(super) use stored::{Format, Stored, format};
 
 use super::{
-    ClassifierHead, EncoderSpec, Head, Int8Weight, Model, ModelError, Quantized,
+    ClassifierHead, EncoderSpec, FloatType, Head, Int8Weight, Model, ModelError, Quantized,
     families::{self, Family},
     int8,
     network::label_maps,
@@ -29,10 +31,15 @@ use super::{
 };
 use crate::base::{fs, model_dir, plural};
 
-const DECODER: &str = "cls.predictions.decoder.weight";
+pub(super) const DECODER: &str = "cls.predictions.decoder.weight";
 
 /// Reads a model directory.
 pub(super) fn load(dir: &Path, device: &Device) -> Result<Model, ModelError> {
+    read(dir, device).map(|(model, _)| model)
+}
+
+/// Reads a model directory, and says how each of its tensors is stored.
+pub(super) fn read(dir: &Path, device: &Device) -> Result<(Model, Vec<Stored>), ModelError> {
     let (file, object) = fields::read(dir)?;
     let config = Fields::new(&file, &object);
     let model_type = config.text("model_type")?.ok_or_else(|| config.fault("`model_type` is missing"))?;
@@ -46,7 +53,9 @@ pub(super) fn load(dir: &Path, device: &Device) -> Result<Model, ModelError> {
         return Err(ModelError::Device("int8 models run on `cpu` only".to_owned()));
     }
 
-    let names::Renamed { tensors: mut raw, left_over } = names::rename(family, weights::read_dir(dir)?)?;
+    let tensors = weights::read_dir(dir)?;
+    let stored = stored::list(&tensors);
+    let names::Renamed { tensors: mut raw, left_over } = names::rename(family, tensors)?;
     let mut notes: Vec<String> = left_over.iter().map(|name| format!("`{name}` is not used")).collect();
     let head = head(family, &config, &raw, &mut notes)?;
     let has_classifier = matches!(head, Head::SequenceClassification { .. });
@@ -80,7 +89,9 @@ pub(super) fn load(dir: &Path, device: &Device) -> Result<Model, ModelError> {
         return Err(config.fault("there is a `quantization_config`, but no weight is int8"));
     }
     let device = device.clone();
-    Ok(Model { spec, head, config: Value::Object(object), params, int8, quantized, device, notes, memory: None })
+    let model =
+        Model { spec, head, config: Value::Object(object), params, int8, quantized, device, notes, memory: None };
+    Ok((model, stored))
 }
 
 /// The head that the config names and the checkpoint has.
@@ -188,7 +199,7 @@ impl Reader<'_> {
                 self.int8.insert(module.to_owned(), weight);
             }
             (values, _) => {
-                let raw = Raw { values, shape: Vec::new(), file: raw.file };
+                let raw = Raw { values, shape: Vec::new(), ..raw };
                 return Err(wrong_type(&parameter.name, &raw, "a float type"));
             }
         }
@@ -263,8 +274,8 @@ pub(crate) fn copy_tokenizer(from: &Path, to: &Path) -> Result<(), fs::PathError
     Ok(())
 }
 
-/// Writes a model directory. The weights are written last: a directory with weights is whole.
-pub(super) fn save(model: &Model, dir: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
+/// Writes a model directory, f32 parameters in a type. The weights are written last: a directory with weights is whole.
+pub(super) fn save(model: &Model, dir: &Path, tokenizer_from: &Path, floats: FloatType) -> Result<(), ModelError> {
     let family = families::of_config(&model.config)?;
     if model.head == Head::MaskedLm && model.int8.contains_key(EMBEDDINGS[0]) && !model.params.contains_key(DECODER) {
         return Err(ModelError::Checkpoint(format!(
@@ -272,8 +283,8 @@ pub(super) fn save(model: &Model, dir: &Path, tokenizer_from: &Path) -> Result<(
             EMBEDDINGS[0]
         )));
     }
-    let config = config(model, family)?;
-    let entries = entries(model, family)?;
+    let config = config(model, family, floats)?;
+    let entries = entries(model, family, floats)?;
     fs::create_dir(dir)?;
     copy_tokenizer(tokenizer_from, dir)?;
     let text = serde_json::to_string_pretty(&config).map_err(|error| {
@@ -284,7 +295,7 @@ pub(super) fn save(model: &Model, dir: &Path, tokenizer_from: &Path) -> Result<(
 }
 
 /// `config.json`: what was read, and on it what the model is now.
-pub(super) fn config(model: &Model, family: &Family) -> Result<Value, ModelError> {
+pub(super) fn config(model: &Model, family: &Family, floats: FloatType) -> Result<Value, ModelError> {
     let spec = &model.spec;
     let mut widths = spec.layers.iter().map(|layer| layer.intermediate_size);
     let first = widths.next().ok_or_else(|| ModelError::Checkpoint("a model has at least one layer".to_owned()))?;
@@ -311,8 +322,11 @@ pub(super) fn config(model: &Model, family: &Family) -> Result<Value, ModelError
     };
     config.insert("architectures".to_owned(), json!([architecture]));
     for key in ["torch_dtype", "dtype"] {
-        // Halves are widened when they are read.
-        config.entry(key).and_modify(|kind| *kind = json!("float32"));
+        config.entry(key).and_modify(|kind| *kind = json!(floats.config_name()));
+    }
+    if floats != FloatType::F32 && !config.contains_key("dtype") {
+        // The name that older readers know, too.
+        config.insert("torch_dtype".to_owned(), json!(floats.config_name()));
     }
     if model.params.contains_key(DECODER) {
         config.insert("tie_word_embeddings".to_owned(), json!(false));
@@ -329,23 +343,39 @@ pub(super) fn config(model: &Model, family: &Family) -> Result<Value, ModelError
 }
 
 /// All tensors under their names in the file.
-fn entries(model: &Model, family: &Family) -> Result<BTreeMap<String, Entry<'static>>, ModelError> {
+fn entries(model: &Model, family: &Family, floats: FloatType) -> Result<BTreeMap<String, Entry<'static>>, ModelError> {
     let mut entries = BTreeMap::new();
     for (name, tensor) in &model.params {
         let values = tensor.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?;
-        let bytes = Cow::Owned(safetensors::f32_bytes(&values));
-        entries.insert(name.clone(), Entry { kind: Dtype::F32, shape: tensor.dims().to_vec(), bytes });
+        let bytes = floats.bytes(&values).map_err(|place| too_large(name, values[place], floats))?;
+        let entry = Entry { kind: dtype(floats), shape: tensor.dims().to_vec(), bytes: Cow::Owned(bytes) };
+        entries.insert(name.clone(), entry);
     }
     for (module, weight) in &model.int8 {
         let values: Vec<u8> = weight.values().iter().map(|&value| value as u8).collect();
         let entry = Entry { kind: Dtype::I8, shape: weight.shape().to_vec(), bytes: Cow::Owned(values) };
         entries.insert(format!("{module}.weight"), entry);
-        let bytes = Cow::Owned(safetensors::f32_bytes(weight.scales()));
-        let entry = Entry { kind: Dtype::F32, shape: vec![weight.shape()[0], 1], bytes };
+        let scales: Vec<u8> = weight.scales().iter().flat_map(|scale| scale.to_le_bytes()).collect();
+        let entry = Entry { kind: Dtype::F32, shape: vec![weight.shape()[0], 1], bytes: Cow::Owned(scales) };
         entries.insert(format!("{module}.weight_scale"), entry);
     }
     check_complete(model, &entries)?;
     names::rename_back(family, entries)
+}
+
+fn dtype(floats: FloatType) -> Dtype {
+    match floats {
+        FloatType::F32 => Dtype::F32,
+        FloatType::F16 => Dtype::F16,
+        FloatType::Bf16 => Dtype::BF16,
+    }
+}
+
+fn too_large(name: &str, value: f32, floats: FloatType) -> ModelError {
+    let (kind, wider) = (floats.name(), if floats == FloatType::F16 { "bf16 or f32" } else { "f32" });
+    ModelError::Checkpoint(format!(
+        "`{name}` holds {value:e}, which is too large for {kind}: store the model as {wider}"
+    ))
 }
 
 /// What is written must be what the config asks for: a surgery that forgot a tensor ends here, not at the reader.

@@ -39,7 +39,8 @@ fn parts(name: &str, raw: Raw, n: usize) -> Result<Vec<Raw>, ModelError> {
     let (shape, file) = ([&[rows / n], raw.shape.get(1..).unwrap_or(&[])].concat(), raw.file);
     match raw.values.split(n) {
         Some(parts) if rows.is_multiple_of(n) => {
-            Ok(parts.into_iter().map(|values| Raw { shape: shape.clone(), values, file: file.clone() }).collect())
+            let part = |values| Raw { shape: shape.clone(), values, kind: raw.kind, file: file.clone() };
+            Ok(parts.into_iter().map(part).collect())
         }
         _ => Err(ModelError::Checkpoint(format!(
             "`{}`: `{name}` has the shape {:?}, but holds {n} matrices of as many rows each",

@@ -7,10 +7,14 @@ use std::{
 
 use safetensors::Dtype;
 
+use crate::model::float_type::{bf16_to_f32, f16_to_f32};
+
 /// A tensor as it stands in a file.
 pub(super) struct Raw {
     pub(super) shape: Vec<usize>,
     pub(super) values: Values,
+    /// Its type in the file.
+    pub(super) kind: Dtype,
     /// The file that it came from.
     pub(super) file: PathBuf,
 }
@@ -55,9 +59,7 @@ impl Values {
         Ok(match kind {
             Dtype::F32 => Self::F32(collect(input, len, f32::from_le_bytes)?),
             Dtype::F16 => Self::F32(collect(input, len, |bytes| f16_to_f32(u16::from_le_bytes(bytes)))?),
-            Dtype::BF16 => {
-                Self::F32(collect(input, len, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16))?)
-            }
+            Dtype::BF16 => Self::F32(collect(input, len, |bytes| bf16_to_f32(u16::from_le_bytes(bytes)))?),
             Dtype::F64 => Self::F32(collect(input, len, |bytes| f64::from_le_bytes(bytes) as f32)?),
             Dtype::I8 => Self::I8(collect(input, len, i8::from_le_bytes)?),
             other => {
@@ -97,41 +99,9 @@ fn in_parts(input: &mut impl Read, len: usize, mut take: impl FnMut(&[u8])) -> i
     Ok(())
 }
 
-/// IEEE half precision to single: exact.
-fn f16_to_f32(bits: u16) -> f32 {
-    let sign = u32::from(bits >> 15) << 31;
-    let exponent = u32::from(bits >> 10 & 0x1f);
-    let fraction = u32::from(bits & 0x3ff);
-    match (exponent, fraction) {
-        // Zero and subnormals: the fraction in units of 2⁻²⁴.
-        (0, _) => f32::from_bits(sign | (fraction as f32 / 16_777_216.0).to_bits()),
-        (0x1f, _) => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
-        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn halves_widen_exactly() {
-        let cases = [
-            (0x0000, 0.0),
-            (0x8000, -0.0),
-            (0x3c00, 1.0),
-            (0xc000, -2.0),
-            (0x3555, 0.333_251_95),
-            (0x0001, 5.960_464_5e-8),
-            (0x83ff, -6.097_555e-5),
-            (0x7bff, 65504.0),
-            (0x7c00, f32::INFINITY),
-        ];
-        for (bits, value) in cases {
-            assert_eq!(f16_to_f32(bits).to_bits(), f32::to_bits(value), "{bits:x}");
-        }
-        assert!(f16_to_f32(0x7e00).is_nan());
-    }
 
     #[test]
     fn what_is_not_finite_is_found() {

@@ -29,8 +29,32 @@ const LONGEST_HEADER: u64 = 100_000_000;
 /// # Errors
 /// When it cannot be read or is damaged. Nothing that it promises is believed before its length was compared with it.
 pub(super) fn read_file(path: &Path) -> Result<BTreeMap<String, Raw>, ModelError> {
-    let damaged = |what: String| ModelError::Checkpoint(format!("`{}` is damaged: {what}", path.display()));
     let mut file = File::open(path).at("cannot read", path)?;
+    let header = read_header(&mut file, path)?;
+    // In the order of the file, each behind the one before: a header that says otherwise was refused.
+    let mut tensors = BTreeMap::new();
+    for name in header.offset_keys() {
+        let Some(info) = header.info(&name) else { continue };
+        let len = info.data_offsets.1 - info.data_offsets.0;
+        let values = Values::read(info.dtype, &mut file, len).at("cannot read", path)?;
+        let raw = Raw { shape: info.shape.clone(), values, kind: info.dtype, file: path.to_owned() };
+        tensors.insert(name, raw);
+    }
+    Ok(tensors)
+}
+
+/// What the header of a file says beside its tensors, by key; none where it says nothing.
+///
+/// # Errors
+/// As those of [`read_file`].
+pub(super) fn about(path: &Path) -> Result<Option<HashMap<String, String>>, ModelError> {
+    let mut file = File::open(path).at("cannot read", path)?;
+    Ok(read_header(&mut file, path)?.metadata().clone())
+}
+
+/// Reads what stands before the numbers, and compares it with the length of the file.
+fn read_header(file: &mut File, path: &Path) -> Result<Metadata, ModelError> {
+    let damaged = |what: String| ModelError::Checkpoint(format!("`{}` is damaged: {what}", path.display()));
     let n_bytes = file.metadata().at("cannot read", path)?.len();
     let mut length = [0; 8];
     if n_bytes < 8 {
@@ -54,15 +78,7 @@ pub(super) fn read_file(path: &Path) -> Result<BTreeMap<String, Raw>, ModelError
             "its header promises {other} tensors than its {n_bytes} bytes hold (an unfinished download?)"
         )));
     }
-    // In the order of the file, each behind the one before: a header that says otherwise was refused.
-    let mut tensors = BTreeMap::new();
-    for name in header.offset_keys() {
-        let Some(info) = header.info(&name) else { continue };
-        let len = info.data_offsets.1 - info.data_offsets.0;
-        let values = Values::read(info.dtype, &mut file, len).at("cannot read", path)?;
-        tensors.insert(name, Raw { shape: info.shape.clone(), values, file: path.to_owned() });
-    }
-    Ok(tensors)
+    Ok(header)
 }
 
 /// The names of a header: each once. Of a name that stands twice, readers would take one or the other.
@@ -132,9 +148,4 @@ pub(super) fn write(path: &Path, entries: BTreeMap<String, Entry<'_>>) -> Result
         return Err(failed("it reads back differently (a failing disk?)".to_owned()));
     }
     Ok(())
-}
-
-/// The bytes of floats, as they stand in a file.
-pub(super) fn f32_bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }

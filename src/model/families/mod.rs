@@ -25,7 +25,7 @@ pub(super) struct Family {
     /// What a spec has that the family's config cannot say, in words; nothing where it can say all.
     unsaid: fn(&EncoderSpec) -> Option<String>,
     /// The prefix of their encoder's tensors, which checkpoints of a bare encoder lack; ours is [`PREFIX`].
-    prefix: &'static str,
+    pub(super) prefix: &'static str,
     /// The encoder's modules that are not as in [`ENCODER`]: our names behind the prefix, and theirs. `{i}` stands for the
     /// number of a layer, `{k}` for that of a feed-forward net.
     encoder: &'static [(&'static str, &'static str)],

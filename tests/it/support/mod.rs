@@ -56,6 +56,15 @@ impl LmpipeTest {
         test
     }
 
+    /// Copies a model of `tests/data` into the project.
+    pub(crate) fn copy_model(&self, name: &str, to: &str) -> &Self {
+        fs::create_dir(self.path(to)).unwrap();
+        for file in ["config.json", "model.safetensors"] {
+            fs::copy(root().join("tests/data").join(name).join(file), self.path(to).join(file)).unwrap();
+        }
+        self
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }

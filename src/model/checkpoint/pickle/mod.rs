@@ -74,7 +74,8 @@ pub(super) fn read_file(path: &Path) -> Result<BTreeMap<String, Raw>, ModelError
         };
         left = rest;
         let values = read_view(&mut file, view, storage.kind, span, extent).map_err(at)?;
-        tensors.insert(name.clone(), Raw { shape: view.shape.clone(), values, file: path.to_owned() });
+        tensors
+            .insert(name.clone(), Raw { shape: view.shape.clone(), values, kind: storage.kind, file: path.to_owned() });
     }
     Ok(tensors)
 }
