@@ -59,8 +59,8 @@ fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
         spec.drops_attention_output = false;
     }
     spec.feed_forwards = config.positive_or("num_feedforward_networks", 4)?;
-    if spec.feed_forwards > 1000 {
-        return Err(config.fault("`num_feedforward_networks` is more than 1000"));
+    if spec.feed_forwards > 64 {
+        return Err(config.fault("`num_feedforward_networks` is more than 64; no encoder has so many"));
     }
     let (size, trigrams) = (config.positive_or("embedding_size", 128)?, flag("trigram_input", true)?);
     if size > spec.hidden_size {
