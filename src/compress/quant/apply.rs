@@ -46,9 +46,11 @@ impl Quantization {
         match model.head {
             // The decoder is a linear layer to other programs, though it has no weight of its own.
             Head::MaskedLm => ignore.push("cls.predictions.decoder".into()),
-            // A bare encoder's modules have no prefix there, and it has a pooler whether the checkpoint does or not.
-            Head::None => ignore.push("pooler.dense".into()),
-            Head::SequenceClassification { .. } => {}
+            // A bare encoder has a pooler there whether the checkpoint does or not.
+            Head::None if !ignore.iter().any(|module| module == "bert.pooler.dense") => {
+                ignore.push("bert.pooler.dense".into());
+            }
+            Head::None | Head::SequenceClassification { .. } => {}
         }
         Ok(Self { scheme, modules: int8, embeddings: tables, ignore })
     }

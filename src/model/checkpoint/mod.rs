@@ -144,7 +144,14 @@ impl Quantized {
         match self {
             Self::No => Self::No,
             Self::Int8 { embeddings, ignore } => {
-                Self::Int8 { embeddings, ignore: ignore.iter().flat_map(|module| family.our_modules(module)).collect() }
+                let mut ours: Vec<String> = Vec::new();
+                for module in ignore.iter().flat_map(|module| family.our_modules(module)) {
+                    // A bare encoder names its pooler with and without its prefix.
+                    if !ours.contains(&module) {
+                        ours.push(module);
+                    }
+                }
+                Self::Int8 { embeddings, ignore: ours }
             }
         }
     }
@@ -336,6 +343,14 @@ pub(super) fn config(model: &Model, family: &Family, floats: FloatType) -> Resul
         Quantized::Int8 { embeddings, ignore } => {
             let mut ignore: Vec<_> = ignore.iter().map(|module| family.their_module(module)).collect();
             ignore.dedup();
+            if model.head == Head::None {
+                // Modules of a bare encoder have no prefix there.
+                let bare: Vec<_> =
+                    ignore.iter().filter_map(|module| module.strip_prefix(family.prefix)).map(str::to_owned).collect();
+                ignore.extend(bare);
+                let mut seen = BTreeSet::new();
+                ignore.retain(|module| seen.insert(module.clone()));
+            }
             config.insert("quantization_config".to_owned(), int8::config(*embeddings, &ignore));
         }
     }
