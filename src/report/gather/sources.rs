@@ -71,26 +71,27 @@ impl<'a> Sources<'a> {
                 let (_, names) = artifact.inputs.iter().find(|(port, _)| port == name)?;
                 names.first().map(String::as_str)
             };
-            let any = || artifact.inputs.iter().flat_map(|(_, names)| names).next().map(String::as_str);
-            let model = port("model").or_else(any);
-            sources.add(&artifact.name, &artifact.stage, model, port("teacher"), port("data"), &artifact.record);
+            let wired = [port("model"), port("teacher"), port("data")];
+            let any = artifact.inputs.iter().flat_map(|(_, names)| names).next().map(String::as_str);
+            sources.add(&artifact.name, &artifact.stage, wired, any, &artifact.record);
         }
         if scores.is_empty() {
             for node in run.nodes.iter().filter(|node| matches!(node.kind.as_str(), "evaluate" | "bench")) {
                 let first = node.inputs.first().map(String::as_str);
-                sources.add(&node.name, &node.kind, first, None, None, &node.record);
+                sources.add(&node.name, &node.kind, [None; 3], first, &node.record);
             }
         }
         sources
     }
 
+    /// Model, teacher and data are those that are wired; what a record calls them may be from another recipe, whose stage was
+    /// the same.
     fn add(
         &mut self,
         stage: &'a str,
         kind: &str,
-        model: Option<&str>,
-        teacher: Option<&str>,
-        data: Option<&str>,
+        [model, teacher, data]: [Option<&str>; 3],
+        any: Option<&str>,
         record: &'a Record,
     ) {
         let entries: Vec<_> = record
@@ -109,12 +110,13 @@ impl<'a> Sources<'a> {
             record.facts.iter().find(|(fact, text)| fact == name && !text.is_empty()).map(|(_, text)| text.clone())
         };
         let cell = || stage.split_once('@').map(|(_, cell)| cell);
-        let Some(model) = fact("model").or_else(|| model.or_else(cell).map(str::to_owned)) else { return };
+        let wired = |name: Option<&str>, of_record: &str| name.map(str::to_owned).or_else(|| fact(of_record));
+        let Some(model) = wired(model, "model").or_else(|| any.or_else(cell).map(str::to_owned)) else { return };
         self.evaluations.push(Evaluation {
             stage,
             model,
-            teacher: fact("teacher").or_else(|| teacher.map(str::to_owned)),
-            dataset: fact("dataset").or_else(|| data.map(str::to_owned)),
+            teacher: wired(teacher, "teacher"),
+            dataset: wired(data, "dataset"),
             split: fact("split"),
             record,
         });
