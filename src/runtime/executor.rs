@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 
 use super::Engine;
 use crate::model::{EncoderSpec, Head, Keep, Model, ModelError, Packed};
@@ -55,6 +55,26 @@ impl Executor {
             Place::Device(model) => {
                 let output = model.forward(batch, Keep::default())?;
                 Ok(output.logits.map(|logits| logits.flatten_all()?.to_vec1()).transpose()?)
+            }
+        }
+    }
+
+    /// A classifier's last hidden state, `[tokens, hidden_size]`, and logits, `[rows, labels]`, in one pass; none of other
+    /// heads.
+    ///
+    /// # Errors
+    /// As [`Self::logits`].
+    pub fn state_and_logits(&self, batch: Packed<'_>) -> Result<Option<(Vec<f32>, Vec<f32>)>, ModelError> {
+        match &self.place {
+            Place::Cpu(engine) => {
+                let state = engine.last_hidden_state(batch)?;
+                Ok(engine.logits_of(&state, batch.offsets).map(|logits| (state, logits)))
+            }
+            Place::Device(model) => {
+                let output = model.forward(batch, Keep::default())?;
+                let flat = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+                let state = flat(&output.last_hidden_state)?;
+                Ok(output.logits.as_ref().map(flat).transpose()?.map(|logits| (state, logits)))
             }
         }
     }

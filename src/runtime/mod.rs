@@ -139,6 +139,26 @@ impl Engine {
         Ok(out)
     }
 
+    /// A classifier's logits, `[rows, labels]`, from the last hidden state, as [`Self::last_hidden_state`] gives it; none of
+    /// other heads.
+    #[must_use]
+    pub fn logits_of(&self, last_hidden_state: &[f32], offsets: &[usize]) -> Option<Vec<f32>> {
+        let Answer::Classify(_) = &self.answer else { return None };
+        let hidden = self.spec.hidden_size;
+        let mut arena = Arena::default();
+        if self.answer.needs_all_tokens() {
+            arena.x.extend_from_slice(last_hidden_state);
+        } else {
+            for &start in &offsets[..offsets.len() - 1] {
+                arena.x.extend_from_slice(&last_hidden_state[start * hidden..(start + 1) * hidden]);
+            }
+        }
+        let mut out = vec![0.0; (offsets.len() - 1) * self.labels];
+        let chunk = Chunk { input_ids: &[], type_ids: &[], offsets, globals: &[] };
+        self.answer.run(self, chunk, &mut arena, &mut out);
+        Some(out)
+    }
+
     /// Cuts a batch into chunks of whole sequences and gives each its part of the output; chunks run side by side. A chunk
     /// that is alone has all threads to itself.
     fn each_chunk(

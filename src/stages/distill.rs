@@ -216,20 +216,19 @@ impl Stage for Distill {
 
         let terms = terms(params, &teacher, &student, ctx.seed)?;
         let mut objective = Distillation::new(Teacher::new(&teacher), terms)?;
-        let needs = objective.needs();
-        // On other devices the pass that gives the states gives the logits.
         let classifies = matches!(teacher.head, Head::SequenceClassification { .. });
-        let is_kept = needs == Needs::LastState && teacher.device.is_cpu() && classifies;
-        if needs == Needs::Logits || is_kept {
-            let (sink, cancel, total) = (ctx.sink, ctx.cancel, corpus.train.len());
-            objective.teacher_mut().learn_logits(&corpus.train, &mut |done| {
-                let message = "the teacher's logits".to_owned();
-                sink.progress(Progress { done: done as u64, total: total as u64, unit: "row", message });
-                !cancel.is_cancelled()
-            })?;
-        }
-        if needs == Needs::Logits {
-            objective.teacher_mut().dismiss();
+        match objective.needs() {
+            Needs::Logits => {
+                let (sink, cancel, total) = (ctx.sink, ctx.cancel, corpus.train.len());
+                objective.teacher_mut().learn_logits(&corpus.train, &mut |done| {
+                    let message = "the teacher's logits".to_owned();
+                    sink.progress(Progress { done: done as u64, total: total as u64, unit: "row", message });
+                    !cancel.is_cancelled()
+                })?;
+            }
+            // On other devices the states are where they are needed.
+            Needs::LastState if teacher.device.is_cpu() && classifies => objective.teacher_mut().keep_states()?,
+            Needs::Nothing | Needs::LastState | Needs::States => {}
         }
         if let Some(validation) = &corpus.validation {
             let before = train::evaluate(&student, validation, &objective, ctx.seed, &Watch::new(ctx))?;

@@ -50,9 +50,19 @@ impl Architecture {
         ALL.iter().find(|architecture| architecture.name == name).copied()
     }
 
-    /// The names of all.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        ALL.iter().map(|architecture| architecture.name)
+    /// All that there are.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ALL.iter().copied()
+    }
+
+    /// Its shape in words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let [n_layers, hidden_size, heads, intermediate_size] = self.sizes;
+        let family = self.model_type;
+        format!(
+            "Of the family `{family}`: {n_layers} layers of {hidden_size}, {heads} heads, feed-forward {intermediate_size}."
+        )
     }
 
     /// A student of this shape with random parameters, that reads the same tokens as the teacher and has the same head.
@@ -136,6 +146,6 @@ mod tests {
             student.save(dir.path(), dir.path()).unwrap();
             verify::read_back(&student, dir.path()).unwrap();
         }
-        assert_eq!(Architecture::names().count(), 10);
+        assert_eq!(Architecture::all().count(), 10);
     }
 }

@@ -24,18 +24,41 @@ const KEPT_BYTES: usize = 1 << 30;
 /// A teacher and what is known of it already.
 pub struct Teacher {
     model: Model,
-    /// What answers fastest, packed when it is first asked.
+    /// What answers fastest, where states are kept.
     executor: Option<Executor>,
     /// The logits of each row, `[rows, labels]`, where they are known.
     known: Option<Tensor>,
-    /// The last hidden state of rows that were asked for, `[tokens, hidden_size]` each.
-    states: Mutex<States>,
+    /// Rows that were asked for, where states are kept.
+    kept: Mutex<KeptRows>,
 }
 
 #[derive(Default)]
-struct States {
-    by_row: BTreeMap<usize, Vec<f32>>,
+struct KeptRows {
+    by_row: BTreeMap<usize, KeptRow>,
     bytes: usize,
+}
+
+/// What a teacher said of a row.
+struct KeptRow {
+    /// `[tokens, hidden_size]`.
+    state: Vec<f32>,
+    logits: Vec<f32>,
+}
+
+impl KeptRows {
+    /// Keeps the rows of a batch, as far as there is room.
+    fn keep(&mut self, batch: &Batch, state: &[f32], logits: &[f32]) {
+        let width = state.len() / batch.input_ids.len().max(1);
+        let labels = logits.len() / batch.rows.len().max(1);
+        for ((row, ends), logits) in batch.rows.iter().zip(batch.offsets.windows(2)).zip(logits.chunks(labels.max(1))) {
+            let state = &state[ends[0] * width..ends[1] * width];
+            let bytes = size_of_val(state) + size_of_val(logits);
+            if self.bytes + bytes <= KEPT_BYTES {
+                self.bytes += bytes;
+                self.by_row.insert(*row, KeptRow { state: state.to_vec(), logits: logits.to_vec() });
+            }
+        }
+    }
 }
 
 /// What a teacher says of a batch.
@@ -87,7 +110,7 @@ impl Teacher {
     /// A teacher; its passes record no graph.
     #[must_use]
     pub fn new(model: &Model) -> Self {
-        Self { model: model.frozen(), executor: None, known: None, states: Mutex::default() }
+        Self { model: model.frozen(), executor: None, known: None, kept: Mutex::default() }
     }
 
     /// The model.
@@ -106,7 +129,8 @@ impl Teacher {
         examples: &Examples,
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<(), TrainError> {
-        let executor = self.executor.insert(Executor::new(self.model.clone())?);
+        // What answers fastest packs the weights once; its copy is gone when the logits are known.
+        let executor = Executor::new(self.model.clone())?;
         let (mut all, mut done) = (Vec::new(), 0);
         for batch in batches(&examples.encodings, BATCH, Order::File) {
             if !progress(done) {
@@ -127,32 +151,37 @@ impl Teacher {
         Ok(())
     }
 
-    /// Says that no more is needed than the logits that are known: what answered is given back.
-    pub fn dismiss(&mut self) {
-        self.executor = None;
+    /// Lets the last hidden state of a batch be kept with its logits: both are then computed once.
+    ///
+    /// # Errors
+    /// When a parameter is missing.
+    pub fn keep_states(&mut self) -> Result<(), TrainError> {
+        self.executor = Some(Executor::new(self.model.clone())?);
+        Ok(())
     }
 
-    /// The last hidden state of a batch, from the epoch before where it was kept.
-    fn last_hidden_state(&self, executor: &Executor, batch: &Batch) -> Result<Tensor, TrainError> {
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        let width = executor.spec.hidden_size;
-        let mut all = Vec::with_capacity(batch.input_ids.len() * width);
-        if batch.rows.iter().all(|row| states.by_row.contains_key(row)) {
+    /// The last hidden state and the logits of a batch, from the epoch before where they were kept.
+    fn kept(&self, executor: &Executor, batch: &Batch) -> Result<TeacherOutput, TrainError> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
+        let (mut state, mut logits) = (Vec::new(), Vec::new());
+        if batch.rows.iter().all(|row| kept.by_row.contains_key(row)) {
             for row in &batch.rows {
-                all.extend_from_slice(&states.by_row[row]);
+                state.extend_from_slice(&kept.by_row[row].state);
+                logits.extend_from_slice(&kept.by_row[row].logits);
             }
         } else {
-            let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
-            all = executor.last_hidden_state(packed)?;
-            for (row, ends) in batch.rows.iter().zip(batch.offsets.windows(2)) {
-                let state = &all[ends[0] * width..ends[1] * width];
-                let bytes = size_of_val(state);
-                if states.bytes + bytes <= KEPT_BYTES && states.by_row.insert(*row, state.to_vec()).is_none() {
-                    states.bytes += bytes;
-                }
-            }
+            let none = || TrainError::Unfit("the teacher has no head that gives logits".into());
+            (state, logits) = executor.state_and_logits(packed)?.ok_or_else(none)?;
+            kept.keep(batch, &state, &logits);
         }
-        Ok(Tensor::from_vec(all, (batch.input_ids.len(), width), &self.model.device)?)
+        let (tokens, rows) = (batch.input_ids.len(), batch.rows.len());
+        let tensor = |values: Vec<f32>, n: usize| {
+            let width = values.len() / n.max(1);
+            Tensor::from_vec(values, (n, width), &self.model.device)
+        };
+        let (last_hidden_state, logits) = (Some(tensor(state, tokens)?), Some(tensor(logits, rows)?));
+        Ok(TeacherOutput { logits, last_hidden_state, states: None })
     }
 
     /// What the teacher says of a batch: no more than is needed, without dropout and without gradients.
@@ -161,17 +190,13 @@ impl Teacher {
         if needs == Needs::Nothing {
             return Ok(TeacherOutput::default());
         }
-        if let (Needs::Logits | Needs::LastState, Some(known)) = (needs, &self.known) {
+        if let (Needs::LastState, Some(executor)) = (needs, &self.executor) {
+            return self.kept(executor, batch);
+        }
+        if let (Needs::Logits, Some(known)) = (needs, &self.known) {
             let rows: Vec<u32> = batch.rows.iter().map(|&row| row as u32).collect();
             let logits = Some(known.index_select(&Tensor::new(rows, known.device())?, 0)?);
-            match (needs, &self.executor) {
-                (Needs::Logits, _) => return Ok(TeacherOutput { logits, ..TeacherOutput::default() }),
-                (_, Some(executor)) => {
-                    let last_hidden_state = Some(self.last_hidden_state(executor, batch)?);
-                    return Ok(TeacherOutput { logits, last_hidden_state, states: None });
-                }
-                (_, None) => {}
-            }
+            return Ok(TeacherOutput { logits, ..TeacherOutput::default() });
         }
         let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
         let states = self.model.forward(packed, Keep { dropout_seed: None, ..keep })?;

@@ -26,7 +26,7 @@ impl TryFrom<String> for Arch {
 
     fn try_from(name: String) -> Result<Self, String> {
         Architecture::of(&name).map(Self).ok_or_else(|| {
-            let names: Vec<_> = Architecture::names().collect();
+            let names: Vec<_> = Architecture::all().map(|architecture| architecture.name).collect();
             let near = suggest::nearest(&name, names.iter().copied());
             let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             format!("`{name}` is no architecture that lmpipe knows; there are {}{hint}", plural::list(&names))
@@ -46,7 +46,9 @@ impl JsonSchema for Arch {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let names: Vec<_> = Architecture::names().collect();
-        json_schema!({"type": "string", "enum": names, "description": "A published shape."})
+        let shapes: Vec<_> = Architecture::all()
+            .map(|it| json_schema!({"type": "string", "const": it.name, "description": it.describe()}))
+            .collect();
+        json_schema!({"description": "A published shape.", "oneOf": shapes})
     }
 }
