@@ -33,7 +33,7 @@ pub(super) fn write(
     }
     let int8 = model.quantized != Quantized::No;
     let comparison = compare(model, written, samples)?;
-    judge(&comparison, floats)?;
+    judge(&comparison, floats, int8)?;
     let path = draft.join(WEIGHTS);
     let bytes = files::metadata(&path).at("cannot read", &path)?.len();
     publish(draft, folder)?;
@@ -66,7 +66,7 @@ fn compare(model: Model, written: Model, samples: &Samples) -> Result<Comparison
 }
 
 /// Whether that is near enough: as near as rounding leaves a model whose weights are of ordinary sizes.
-fn judge(comparison: &Comparison, floats: FloatType) -> Result<(), ExportError> {
+fn judge(comparison: &Comparison, floats: FloatType, int8: bool) -> Result<(), ExportError> {
     let allowed = match floats {
         FloatType::F32 => 0.0,
         FloatType::F16 => 0.01,
@@ -77,8 +77,11 @@ fn judge(comparison: &Comparison, floats: FloatType) -> Result<(), ExportError> 
     if deviation <= allowed {
         return Ok(());
     }
+    // Measured: any rounding of MiniLM's norms moves its int8 answers by 8 %, as much as int8 itself does.
+    let why =
+        if int8 { " (int8 activations round otherwise after any small change: leave this model f32)" } else { "" };
     Err(ExportError::Differs(format!(
-        "by {:.1} % of their size, and {} may change {:.0} %",
+        "by {:.1} % of their size, and {} may change {:.0} %{why}",
         100.0 * deviation,
         floats.name(),
         100.0 * allowed
@@ -184,10 +187,12 @@ mod tests {
     fn other_answers_are_told() {
         let mut comparison = Comparison::default();
         comparison.add(&[1.0, 0.0], &[1.0, 0.02], true);
-        assert!(judge(&comparison, FloatType::Bf16).is_ok());
-        let error = judge(&comparison, FloatType::F16).unwrap_err().to_string();
+        assert!(judge(&comparison, FloatType::Bf16, false).is_ok());
+        let error = judge(&comparison, FloatType::F16, false).unwrap_err().to_string();
         assert!(error.contains("by 2.0 % of their size, and f16 may change 1 %"), "{error}");
+        let error = judge(&comparison, FloatType::F16, true).unwrap_err().to_string();
+        assert!(error.contains("leave this model f32"), "{error}");
         comparison.add(&[1.0, 0.0], &[f32::NAN, 0.0], true);
-        assert!(judge(&comparison, FloatType::Bf16).is_err());
+        assert!(judge(&comparison, FloatType::Bf16, false).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{LmpipeTest, root};
+use crate::support::LmpipeTest;
 
 #[test]
 fn models_are_described() {
@@ -65,7 +65,7 @@ fn halves_are_written_and_seen() {
         let json = test.run(&[&args[..], &data].concat()).success().json();
         assert_eq!((&json["weights"], &json["agreement"]), (&dtype.into(), &1.0.into()), "{json}");
         assert!(json["size_bytes"].as_u64().unwrap() < wide * 6 / 10, "{json}");
-        test.run(&["inspect", dtype]).success().gives(&[&format!("tensors {dtype}"), "opens as it is"]);
+        test.run(&["inspect", dtype]).success().gives(&[&format!(" {dtype} tensors"), "opens as it is"]);
         assert!(test.path(dtype).join("vocab.txt").is_file());
     }
     test.run(&["export", "model", "--to", "hf", "-o", "f32"]).success().gives(&[

@@ -126,7 +126,7 @@ fn lost_heads(model: &Model, family: &Family, opening: &mut Opening) {
     if model.spec.global_projections || !family.can_lack_heads {
         opening.only(&[], format!("heads are gone in {layers}, which `{}` cannot lack", family.architectures[0]));
     } else {
-        opening.only(&[4], format!("heads are gone in {layers}, and 5 does not read `pruned_heads`"));
+        opening.only(&[4], format!("heads are gone in {layers}, and transformers 5 does not read `pruned_heads`"));
     }
 }
 

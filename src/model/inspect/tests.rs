@@ -6,7 +6,10 @@ use safetensors::{SafeTensors, tensor::TensorView};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{base::fs, model::FloatType};
+use crate::{
+    base::fs,
+    model::{FloatType, Int8Weight, Quantized},
+};
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
@@ -100,8 +103,8 @@ fn lost_heads_open_in_4_or_nowhere() {
     let found = opening(&data("models/tiny-pruned"));
     assert_eq!(
         found.describe(),
-        "opens in transformers 4 only, as `BertForSequenceClassification`: heads are gone in 2 layers, and 5 does not read \
-         `pruned_heads`"
+        "opens in transformers 4 only, as `BertForSequenceClassification`: heads are gone in 2 layers, and transformers 5 \
+         does not read `pruned_heads`"
     );
     let dir = tempfile::tempdir().unwrap();
     let model = Model::load(&data("families/longformer-classifier"), &Device::Cpu).unwrap();
@@ -132,6 +135,32 @@ fn int8_must_be_what_the_config_says() {
     assert_eq!(opening(pattern.path()).describe(), needs);
     let unknown = with_config("formats/ct", "\"bert.pooler.dense\"", "\"re:(?=pooler)\"");
     assert_eq!(opening(unknown.path()).describe(), needs, "no verdict rests on a pattern that is not understood");
+}
+
+/// The modules of a bare encoder have no prefix there, and it has a pooler whatever the checkpoint has.
+#[test]
+fn what_an_int8_encoder_ignores_is_kept() {
+    let mut model = Model::load(&data("models/tiny-encoder"), &Device::Cpu).unwrap();
+    let stays = "bert.encoder.layer.0.output.dense";
+    let names: Vec<String> =
+        model.params.keys().filter(|name| name.contains(".dense.weight") || name.contains(".self.")).cloned().collect();
+    for module in names.iter().filter_map(|name| name.strip_suffix(".weight")).filter(|module| *module != stays) {
+        let weight = model.params.remove(&format!("{module}.weight")).unwrap();
+        model.int8.insert(module.to_owned(), Int8Weight::from_f32(&weight).unwrap());
+    }
+    model.quantized =
+        Quantized::Int8 { embeddings: false, ignore: vec![stays.to_owned(), "bert.pooler.dense".to_owned()] };
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    model.save(one.path(), one.path()).unwrap();
+    let found = inspect(one.path()).unwrap();
+    assert_eq!(found.transformers.versions, [4, 5], "{:?}", found.transformers);
+    found.model.save_as(two.path(), two.path(), FloatType::F16).unwrap();
+    let again = inspect(two.path()).unwrap();
+    assert_eq!(again.transformers.versions, [4, 5], "{:?}", again.transformers);
+    assert_eq!(again.model.difference(&found.model, FloatType::F16).unwrap(), None);
+    let ignored = |found: &Inspection| found.model.config["quantization_config"]["ignore"].clone();
+    assert_eq!(ignored(&found), ignored(&again));
+    assert_eq!(ignored(&found).as_array().unwrap().len(), 4);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{TOKENS, Words};
 use crate::{
     base::{plural, units},
     cli::{output::Style, table::Table},
-    model::{Embedding, EncoderSpec, Head, Inspection, Positions, Quantized},
+    model::{Embedding, EncoderSpec, Head, Inspection, Positions, Quantized, StoredType},
 };
 
 /// Names shown of a list that may be long.
@@ -16,12 +16,14 @@ pub(super) fn lines(style: Style, inspection: &Inspection, words: &Words) -> Vec
     let mut fact = |name: &str, text: String| table.row([style.faint(name), text]);
     fact("family", inspection.family.to_owned());
     fact("head", head(&model.head));
-    fact("layers", layers(&model.spec));
+    for (at, line) in layers(&model.spec).into_iter().enumerate() {
+        fact(if at == 0 { "layers" } else { "" }, line);
+    }
     fact("width", width(&model.spec));
     fact("vocabulary", vocabulary(&model.spec));
     for (at, file) in inspection.files.iter().enumerate() {
-        let kinds: Vec<_> =
-            file.types.iter().map(|kind| format!("{} {}", plural::count(kind.tensors, "tensor"), kind.name)).collect();
+        let kind = |kind: &StoredType| plural::count(kind.tensors, &format!("{} tensor", kind.name));
+        let kinds: Vec<_> = file.types.iter().map(kind).collect();
         let text = format!("{}, {}: {}", file.name, units::bytes(file.bytes), kinds.join(", "));
         fact(if at == 0 { "weights" } else { "" }, text);
     }
@@ -50,8 +52,8 @@ fn head(head: &Head) -> String {
     }
 }
 
-/// Neighbours that are alike are told once.
-fn layers(spec: &EncoderSpec) -> String {
+/// Layers that are alike are told once.
+fn layers(spec: &EncoderSpec) -> Vec<String> {
     let shape = |layer: usize| {
         let shape = spec.layers[layer];
         let heads = plural::count(shape.heads, "head");
@@ -62,36 +64,45 @@ fn layers(spec: &EncoderSpec) -> String {
             units::thousands(shape.intermediate_size as u64)
         )
     };
-    let kinds: Vec<String> = (0..spec.n_layers()).map(shape).collect();
-    let mut texts = vec![if kinds.iter().all(|kind| *kind == kinds[0]) {
-        format!("{}, each {}", spec.n_layers(), kinds[0])
-    } else {
-        let runs: Vec<String> = runs(&kinds).into_iter().map(|(ends, kind)| format!("{ends}: {kind}")).collect();
-        format!("{}; {}", spec.n_layers(), runs.join("; "))
-    }];
-    if spec.feed_forwards > 1 {
-        texts.push(format!("{} feed-forward nets a layer", spec.feed_forwards));
-    }
-    if let Some(bottleneck) = spec.bottleneck {
-        texts.push(format!("bottlenecks of {}", bottleneck.size));
-    }
-    if spec.layer_groups.is_some() {
-        texts.push(format!("weights of {}, shared", plural::count(spec.n_stored_layers(), "layer")));
-    }
-    texts.join("; ")
-}
-
-/// Where each run of equal neighbours is, from 0, and what it is of.
-fn runs(kinds: &[String]) -> Vec<(String, &String)> {
-    let mut runs: Vec<(usize, usize, &String)> = Vec::new();
-    for (at, kind) in kinds.iter().enumerate() {
-        match runs.last_mut() {
-            Some((_, end, of)) if *of == kind => *end = at,
-            _ => runs.push((at, at, kind)),
+    let mut kinds: Vec<(String, Vec<usize>)> = Vec::new();
+    for layer in 0..spec.n_layers() {
+        let shape = shape(layer);
+        match kinds.iter_mut().find(|(kind, _)| *kind == shape) {
+            Some((_, layers)) => layers.push(layer),
+            None => kinds.push((shape, vec![layer])),
         }
     }
-    let ends = |start: usize, end: usize| if start == end { start.to_string() } else { format!("{start}–{end}") };
-    runs.into_iter().map(|(start, end, kind)| (ends(start, end), kind)).collect()
+    let mut first = match &kinds[..] {
+        [(kind, _)] => format!("{}, each with {kind}", spec.n_layers()),
+        _ => spec.n_layers().to_string(),
+    };
+    if spec.feed_forwards > 1 {
+        first = format!("{first}, {} feed-forward nets a layer", spec.feed_forwards);
+    }
+    if let Some(bottleneck) = spec.bottleneck {
+        first = format!("{first}, bottlenecks of {}", bottleneck.size);
+    }
+    if spec.layer_groups.is_some() {
+        first = format!("{first}, with the weights of {}", plural::count(spec.n_stored_layers(), "layer"));
+    }
+    let mut lines = vec![first];
+    if kinds.len() > 1 {
+        lines.extend(kinds.iter().map(|(kind, layers)| format!("{}: {kind}", ranges(layers))));
+    }
+    lines
+}
+
+/// Ascending numbers: `0, 2–4`.
+fn ranges(numbers: &[usize]) -> String {
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for &number in numbers {
+        match ranges.last_mut() {
+            Some((_, end)) if *end + 1 == number => *end = number,
+            _ => ranges.push((number, number)),
+        }
+    }
+    let text = |(start, end): (usize, usize)| if start == end { start.to_string() } else { format!("{start}–{end}") };
+    ranges.into_iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
 fn width(spec: &EncoderSpec) -> String {
@@ -109,14 +120,14 @@ fn width(spec: &EncoderSpec) -> String {
 fn vocabulary(spec: &EncoderSpec) -> String {
     let count = |n: usize| units::thousands(n as u64);
     let positions = match spec.positions {
-        Positions::NoTable => "rotary positions, at most",
+        Positions::NoTable => "rotary positions at most",
         Positions::FromZero | Positions::AfterPadding(_) => "positions",
     };
     let types = match spec.type_vocab_size {
         0 => String::new(),
         n => format!(", {}", plural::count(n, "token type")),
     };
-    format!("{} tokens, {positions} {}{types}", count(spec.vocab_size), count(spec.max_positions))
+    format!("{} tokens, {} {positions}{types}", count(spec.vocab_size), count(spec.max_positions))
 }
 
 fn quantised(quantized: &Quantized) -> String {
