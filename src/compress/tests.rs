@@ -38,7 +38,8 @@ fn every_family_is_compressed_and_opens_again() {
         let mut model = layers::keep_layers(&teacher, &[0, 2]).unwrap();
         check(name, &model);
         let heads = prune::surgery::keep_heads(&mut model, &vec![vec![0, 2, 4], vec![1]]);
-        assert_eq!(heads.is_ok(), !name.contains("albert") && !name.contains("modernbert"), "{name}: {heads:?}");
+        let cannot = ["albert", "longformer", "modernbert"].iter().any(|family| name.contains(family));
+        assert_eq!(heads.is_ok(), !cannot, "{name}: {heads:?}");
         let width = model.spec.layers[0].intermediate_size;
         let neurons = (0..model.spec.nets().len()).map(|net| (net % 2..width - 4 + net % 2).collect()).collect();
         prune::surgery::keep_neurons(&mut model, &neurons).unwrap();

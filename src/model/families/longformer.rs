@@ -15,6 +15,8 @@ pub(super) const FAMILY: Family = Family {
         ("encoder.layer.{i}.attention.self.key_global", "encoder.layer.{i}.attention.self.key_global"),
         ("encoder.layer.{i}.attention.self.value_global", "encoder.layer.{i}.attention.self.value_global"),
     ],
+    // No reader of its config knows the key.
+    can_lack_heads: false,
     architectures: ["LongformerModel", "LongformerForSequenceClassification", "LongformerForMaskedLM"],
     ..roberta::ROBERTA
 };
