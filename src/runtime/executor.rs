@@ -16,6 +16,14 @@ pub struct Executor {
     place: Place,
 }
 
+/// What a classifier says of a batch.
+pub struct StateAndLogits {
+    /// The last hidden state, `[tokens, hidden_size]`.
+    pub state: Vec<f32>,
+    /// `[rows, labels]`.
+    pub logits: Vec<f32>,
+}
+
 enum Place {
     Cpu(Box<Engine>),
     Device(Box<Model>),
@@ -64,17 +72,17 @@ impl Executor {
     ///
     /// # Errors
     /// As [`Self::logits`].
-    pub fn state_and_logits(&self, batch: Packed<'_>) -> Result<Option<(Vec<f32>, Vec<f32>)>, ModelError> {
+    pub fn state_and_logits(&self, batch: Packed<'_>) -> Result<Option<StateAndLogits>, ModelError> {
         match &self.place {
             Place::Cpu(engine) => {
                 let state = engine.last_hidden_state(batch)?;
-                Ok(engine.logits_of(&state, batch.offsets).map(|logits| (state, logits)))
+                Ok(engine.logits_of(&state, batch.offsets).map(|logits| StateAndLogits { state, logits }))
             }
             Place::Device(model) => {
                 let output = model.forward(batch, Keep::default())?;
                 let flat = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
                 let state = flat(&output.last_hidden_state)?;
-                Ok(output.logits.as_ref().map(flat).transpose()?.map(|logits| (state, logits)))
+                Ok(output.logits.as_ref().map(flat).transpose()?.map(|logits| StateAndLogits { state, logits }))
             }
         }
     }

@@ -14,7 +14,7 @@ mod weights;
 #[cfg(test)]
 mod tests;
 
-pub use executor::Executor;
+pub use executor::{Executor, StateAndLogits};
 
 use std::{
     ops::Range,

@@ -11,7 +11,7 @@ use super::Needs;
 use crate::{
     data::{Batch, Order, batches},
     model::{Keep, Model, Output, Packed},
-    runtime::Executor,
+    runtime::{Executor, StateAndLogits},
     train::{Examples, Prepared, TrainError},
 };
 
@@ -172,7 +172,7 @@ impl Teacher {
             }
         } else {
             let none = || TrainError::Unfit("the teacher has no head that gives logits".into());
-            (state, logits) = executor.state_and_logits(packed)?.ok_or_else(none)?;
+            StateAndLogits { state, logits } = executor.state_and_logits(packed)?.ok_or_else(none)?;
             kept.keep(batch, &state, &logits);
         }
         let (tokens, rows) = (batch.input_ids.len(), batch.rows.len());
