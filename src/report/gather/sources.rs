@@ -84,8 +84,8 @@ impl<'a> Sources<'a> {
         sources
     }
 
-    /// Model, teacher and data are those that are wired; what a record calls them may be from another recipe, whose stage was
-    /// the same.
+    /// Model and teacher are those that are wired: what a record calls them may be from another recipe, whose stage was the
+    /// same.
     fn add(
         &mut self,
         stage: &'a str,
@@ -116,7 +116,7 @@ impl<'a> Sources<'a> {
             stage,
             model,
             teacher: wired(teacher, "teacher"),
-            dataset: wired(data, "dataset"),
+            dataset: fact("dataset").or_else(|| data.map(str::to_owned)),
             split: fact("split"),
             record,
         });
