@@ -222,6 +222,17 @@ pub(super) struct Report {
     pub(super) reports: Option<PathBuf>,
 }
 
+/// The columns of a file of rows.
+#[derive(Debug, Args)]
+pub(super) struct TextColumns {
+    /// The column of the text
+    #[arg(long, requires = "data", default_value = "text", value_name = "COLUMN")]
+    pub(super) text: String,
+    /// The column of a second text, for models of pairs
+    #[arg(long, requires = "data", value_name = "COLUMN")]
+    pub(super) text_pair: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Bench {
     /// The model folders; the others are compared with the first, or with the baseline
@@ -242,12 +253,8 @@ pub(super) struct Bench {
     /// A file of rows (Parquet, CSV, TSV, JSON lines, Arrow IPC) to measure the time a row on, too, in file order
     #[arg(long, value_name = "FILE")]
     pub(super) data: Option<PathBuf>,
-    /// The column of the text
-    #[arg(long, requires = "data", default_value = "text", value_name = "COLUMN")]
-    pub(super) text: String,
-    /// The column of a second text, for models of pairs
-    #[arg(long, requires = "data", value_name = "COLUMN")]
-    pub(super) text_pair: Option<String>,
+    #[command(flatten)]
+    pub(super) columns: TextColumns,
     /// How many rows of the file, from the first on [default: all]
     #[arg(long, requires = "data", value_name = "ROWS", value_parser = positive)]
     pub(super) split_rows: Option<usize>,
@@ -329,12 +336,8 @@ pub(super) struct Export {
     /// A file of rows (Parquet, CSV, TSV, JSON lines, Arrow IPC) to check on; fixed ids when left out
     #[arg(long, value_name = "FILE")]
     pub(super) data: Option<PathBuf>,
-    /// The column of the text
-    #[arg(long, requires = "data", default_value = "text", value_name = "COLUMN")]
-    pub(super) text: String,
-    /// The column of a second text, for models of pairs
-    #[arg(long, requires = "data", value_name = "COLUMN")]
-    pub(super) text_pair: Option<String>,
+    #[command(flatten)]
+    pub(super) columns: TextColumns,
     /// How many rows of the file, from the first on
     #[arg(long, requires = "data", default_value = "200", value_name = "ROWS", value_parser = positive)]
     pub(super) rows: usize,

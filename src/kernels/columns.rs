@@ -34,6 +34,38 @@ pub fn sum(x: &[f32], out: &mut [f32]) {
     }
 }
 
+/// Rows that one task of [`gradients`] works on.
+const TASK_ROWS: usize = 32;
+
+/// The gradients of an operation with a scale and a shift a column: `rows` writes that of the input of some rows, and adds to
+/// those of scale and shift, which are the result. Rows are in blocks of a fixed size, and the blocks are added in order.
+pub(super) fn gradients(
+    [x, gradient]: [&[f32]; 2],
+    of_x: &mut [f32],
+    width: usize,
+    rows: impl Fn([&[f32]; 2], &mut [f32], [&mut [f32]; 2]) + Sync,
+) -> [Vec<f32>; 2] {
+    let block = TASK_ROWS * width;
+    let partial: Vec<[Vec<f32>; 2]> = of_x
+        .par_chunks_mut(block)
+        .zip(x.par_chunks(block))
+        .zip(gradient.par_chunks(block))
+        .map(|((of_x, x), gradient)| {
+            let (mut of_scale, mut of_shift) = (vec![0.0; width], vec![0.0; width]);
+            rows([x, gradient], of_x, [&mut of_scale, &mut of_shift]);
+            [of_scale, of_shift]
+        })
+        .collect();
+    let isa = Isa::detect();
+    let mut sums = [vec![0.0; width], vec![0.0; width]];
+    for part in &partial {
+        for (sum, part) in sums.iter_mut().zip(part) {
+            add(isa, part, sum);
+        }
+    }
+    sums
+}
+
 multiversion!(
     /// `out[i] += x[i]`.
     pub(super) fn add(x: &[f32], out: &mut [f32]) = add_body

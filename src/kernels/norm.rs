@@ -53,23 +53,9 @@ pub fn backward(x: &[f32], scale: &[f32], eps: f32, gradient: &[f32], of_x: &mut
     assert!(width > 0 && x.len() == gradient.len() && x.len() == of_x.len(), "a norm keeps the shape");
     assert!(x.len().is_multiple_of(width), "whole rows are normalised");
     let isa = Isa::detect();
-    let partial: Vec<[Vec<f32>; 2]> = of_x
-        .par_chunks_mut(ROWS * width)
-        .zip(x.par_chunks(ROWS * width))
-        .zip(gradient.par_chunks(ROWS * width))
-        .map(|((of_x, x), gradient)| {
-            let (mut of_scale, mut of_shift) = (vec![0.0; width], vec![0.0; width]);
-            rows_backward(isa, x, scale, eps, gradient, of_x, [&mut of_scale, &mut of_shift]);
-            [of_scale, of_shift]
-        })
-        .collect();
-    let mut sums = [vec![0.0; width], vec![0.0; width]];
-    for part in &partial {
-        for (sum, part) in sums.iter_mut().zip(part) {
-            columns::add(isa, part, sum);
-        }
-    }
-    sums
+    columns::gradients([x, gradient], of_x, width, |[x, gradient], of_x, sums| {
+        rows_backward(isa, x, scale, eps, gradient, of_x, sums);
+    })
 }
 
 multiversion!(fn rows(x: &[f32], scale: &[f32], shift: &[f32], eps: f32, out: &mut [f32]) = rows_body);

@@ -163,10 +163,8 @@ impl<'a> Pass<'a> {
     pub(super) fn norm(&self, module: &str, x: &Tensor) -> Result<Tensor, ModelError> {
         let scale = self.parameter(&format!("{module}.weight"))?;
         let shift = self.bias(module, scale.elem_count())?;
-        match self.model.spec.norm_eps(module) {
-            Some(eps) => Ok(ops::layer_norm(x, scale, &shift, eps, self.route)?),
-            None => Ok(ops::affine(x, scale, &shift, self.route)?),
-        }
+        let eps = self.model.spec.norm_eps(module);
+        Ok(ops::normalize(x, scale, &shift, eps, self.route)?)
     }
 
     /// The mask of attention probabilities.

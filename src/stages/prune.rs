@@ -134,6 +134,9 @@ impl Stage for Prune {
                 .at("", "nothing to prune: none of `weights`, `heads`, `neurons` and `vocabulary` is given")
                 .help("`heads: 0.25` removes a quarter of the heads, `weights: {sparsity: 0.5}` half of the weights");
         }
+        if let Some(used) = &params.vocabulary {
+            used.check(faults);
+        }
         if let Some(weights) = &params.weights {
             faults.within("weights.sparsity", weights.sparsity, 0.0, 1.0);
             for (i, target) in weights.targets.iter().enumerate() {

@@ -44,7 +44,7 @@ pub(super) struct Quantize;
 
 impl Stage for Quantize {
     const KIND: &'static str = "quantize";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const ABOUT: &'static str = "makes weights and activations int8, in a form that other programs read";
     const INPUTS: &'static [Port] = &[Port::model("model")];
     const OUTPUT: ArtifactKind = ArtifactKind::Model;

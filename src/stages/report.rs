@@ -31,7 +31,7 @@ pub(super) struct ReportStage;
 
 impl Stage for ReportStage {
     const KIND: &'static str = "report";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const ABOUT: &'static str = "renders what a run found: a page, a comment, numbers and test results";
     const INPUTS: &'static [Port] = &[Port::scores("scores").many()];
     const OUTPUT: ArtifactKind = ArtifactKind::Report;

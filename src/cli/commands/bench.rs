@@ -60,7 +60,7 @@ fn measure(app: &App, args: &args::Bench, (models, names): (&[PathBuf], &[String
     let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     let data = match &args.data {
         Some(file) => {
-            let rows = stages::import_whole(file, &args.text, args.text_pair.as_deref(), folder.path())
+            let rows = stages::import_whole(file, &args.columns.text, args.columns.text_pair.as_deref(), folder.path())
                 .map_err(|error| format!("`{}`: {error}", file.display()))?;
             params["throughput_rows"] = json!(args.split_rows.unwrap_or(rows));
             params["throughput_batch"] = json!(args.rows_batch);

@@ -69,7 +69,7 @@ fn format(args: &args::Export) -> Result<Format, CliError> {
 fn write(args: &args::Export, format: Format, target: Target<'_>) -> Result<Written, String> {
     let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     if let Some(file) = &args.data {
-        stages::import_whole(file, &args.text, args.text_pair.as_deref(), folder.path())
+        stages::import_whole(file, &args.columns.text, args.columns.text_pair.as_deref(), folder.path())
             .map_err(|error| format!("`{}`: {error}", file.display()))?;
     }
     let data = args.data.is_some().then(|| folder.path());

@@ -4,7 +4,6 @@
 //! is used.
 
 mod activation;
-mod affine;
 mod attention;
 mod dropout;
 mod embedding;
@@ -15,14 +14,13 @@ mod relations;
 mod rotary;
 
 pub(super) use activation::activation;
-pub(super) use affine::affine;
 pub(super) use attention::{Sequences, attend, context, cross, probabilities};
 use candle_core::{CpuStorage, Device, Layout, Result, Storage, Tensor, bail};
 pub(super) use dropout::{drop_out, drop_out_and_add};
 pub(super) use embedding::{Table, embed};
 pub(super) use layers::{Block, Masks, Module, layers};
 pub(super) use linear::linear;
-pub(super) use norm::layer_norm;
+pub(super) use norm::normalize;
 pub use relations::relations;
 pub(super) use rotary::Turns;
 

@@ -1,38 +1,40 @@
-//! Layer normalisation.
+//! Norms: layer normalisation, or a scale and a shift alone.
 
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
 
 use super::{Route, tensor, values, with_values};
-use crate::kernels::norm;
+use crate::kernels::{affine, norm};
 
-/// `(x − mean) / √(variance + eps) · scale + shift` over the last axis.
+/// `(x − mean) / √(variance + eps) · scale + shift` over the last axis, or without an `eps` `x · scale + shift`.
 ///
 /// # Shapes
 /// `x` `[tokens, width]`, `scale` and `shift` `[width]` → `[tokens, width]`.
-pub(in crate::model) fn layer_norm(
+pub(in crate::model) fn normalize(
     x: &Tensor,
     scale: &Tensor,
     shift: &Tensor,
-    eps: f64,
+    eps: Option<f64>,
     route: Route,
 ) -> Result<Tensor> {
-    match route {
-        Route::Fused => x.contiguous()?.apply_op3(scale, shift, LayerNorm { eps: eps as f32 }),
-        Route::Composed => {
+    match (route, eps) {
+        (Route::Fused, _) => x.contiguous()?.apply_op3(scale, shift, Norm { eps: eps.map(|eps| eps as f32) }),
+        (Route::Composed, Some(eps)) => {
             let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
             let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
             centred.broadcast_div(&(variance + eps)?.sqrt()?)?.broadcast_mul(scale)?.broadcast_add(shift)
         }
+        (Route::Composed, None) => x.broadcast_mul(scale)?.broadcast_add(shift),
     }
 }
 
-struct LayerNorm {
-    eps: f32,
+struct Norm {
+    /// Of layer normalisation.
+    eps: Option<f32>,
 }
 
-impl CustomOp3 for LayerNorm {
+impl CustomOp3 for Norm {
     fn name(&self) -> &'static str {
-        "layer-norm"
+        "norm"
     }
 
     fn cpu_fwd(
@@ -44,9 +46,12 @@ impl CustomOp3 for LayerNorm {
         shift: &CpuStorage,
         shift_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let x = values(x, x_layout)?;
+        let (x, scale, shift) = (values(x, x_layout)?, values(scale, scale_layout)?, values(shift, shift_layout)?);
         let mut out = vec![0.0; x.len()];
-        norm::forward(x, values(scale, scale_layout)?, values(shift, shift_layout)?, self.eps, &mut out);
+        match self.eps {
+            Some(eps) => norm::forward(x, scale, shift, eps, &mut out),
+            None => affine::forward(x, scale, shift, &mut out),
+        }
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
     }
 
@@ -60,7 +65,10 @@ impl CustomOp3 for LayerNorm {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         with_values([x, scale, gradient], |[x_values, scale_values, gradient]| {
             let mut of_x = vec![0.0; x_values.len()];
-            let [of_scale, of_shift] = norm::backward(x_values, scale_values, self.eps, gradient, &mut of_x);
+            let [of_scale, of_shift] = match self.eps {
+                Some(eps) => norm::backward(x_values, scale_values, eps, gradient, &mut of_x),
+                None => affine::backward(x_values, scale_values, gradient, &mut of_x),
+            };
             Ok((Some(tensor(of_x, x)?), Some(tensor(of_scale, scale)?), Some(tensor(of_shift, shift)?)))
         })
     }

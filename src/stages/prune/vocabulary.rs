@@ -10,7 +10,7 @@ use crate::{
     compress::prune,
     data::{Dataset, Split, Tokenizer, Vocabulary},
     model::Model,
-    stage::{Better, StageCtx, StageError, Unit},
+    stage::{Better, Faults, StageCtx, StageError, Unit},
 };
 
 /// Tokens a row at most: none is cut.
@@ -29,6 +29,12 @@ pub(super) struct Used {
 impl Default for Used {
     fn default() -> Self {
         Self { min_count: 1, characters: true }
+    }
+}
+
+impl Used {
+    pub(super) fn check(&self, faults: &mut Faults) {
+        faults.at_least("vocabulary.min_count", self.min_count, 1);
     }
 }
 
@@ -73,7 +79,7 @@ pub(super) fn prune(
         let pairs = tokenizer.encode(&rows, WHOLE)?.into_iter().zip(pruned.encode(&rows, WHOLE)?);
         let same = pairs.filter(|(old, new)| new.ids.iter().map(|id| kept.get(*id as usize)).eq(old.ids.iter().map(Some)));
         let same = same.count();
-        if split == Split::Train && same < n_rows && used.min_count <= 1 {
+        if split == Split::Train && same < n_rows && used.min_count == 1 {
             return Err(StageError::msg(format!(
                 "the smaller tokenizer reads {} of {n_rows} training texts differently; this is a fault of lmpipe",
                 n_rows - same
