@@ -40,11 +40,16 @@ impl Tokenizer {
         kind.close(&tokenizer["model"], &mut ids, characters);
         let kept: Vec<u32> = ids.into_iter().collect();
         let new: HashMap<u32, u32> = kept.iter().zip(0..).map(|(old, new)| (*old, new)).collect();
-        kind.keep(&mut tokenizer["model"], &new);
-        for token in tokenizer["added_tokens"].as_array_mut().into_iter().flatten() {
-            renumber(&mut token["id"], &new);
+        if let Some(model) = tokenizer.get_mut("model") {
+            kind.keep(model, &new);
         }
-        renumber_all(&mut tokenizer["post_processor"], &new);
+        let added = tokenizer.get_mut("added_tokens").and_then(Value::as_array_mut);
+        for id in added.into_iter().flatten().filter_map(|token| token.get_mut("id")) {
+            renumber(id, &new);
+        }
+        if let Some(post_processor) = tokenizer.get_mut("post_processor") {
+            visit_ids(post_processor, &mut |id| renumber(id, &new));
+        }
         if let Some(padding) = tokenizer.get_mut("padding").and_then(|padding| padding.get_mut("pad_id")) {
             renumber(padding, &new);
         }
@@ -55,11 +60,8 @@ impl Tokenizer {
             if path.is_file() {
                 let mut config: Value = serde_json::from_str(&fs::read_text(&path)?)
                     .map_err(|error| DataError::content(format!("`{}` is not JSON: {error}", path.display())))?;
-                rename_keys(&mut config["added_tokens_decoder"], &new);
-                if config["added_tokens_decoder"].is_null()
-                    && let Some(config) = config.as_object_mut()
-                {
-                    config.shift_remove("added_tokens_decoder");
+                if let Some(tokens) = config.get_mut("added_tokens_decoder").and_then(Value::as_object_mut) {
+                    rename_keys(tokens, &new);
                 }
                 files.insert(name, pretty(&config));
             }
@@ -81,11 +83,11 @@ enum Kind {
 
 impl Kind {
     fn of(model: &Value) -> Result<Self, String> {
-        let named = model["type"].as_str();
-        match named {
+        let has = |affix: &str| model[affix].as_str().is_some_and(|affix| !affix.is_empty());
+        match model["type"].as_str() {
             Some("WordPiece" | "WordLevel") => Ok(Self::WordPiece),
-            Some("BPE") if !model["continuing_subword_prefix"].as_str().unwrap_or("").is_empty() => {
-                Err("merges pieces with a prefix, which cannot be taken apart".to_owned())
+            Some("BPE") if has("continuing_subword_prefix") || has("end_of_word_suffix") => {
+                Err("merges pieces with a prefix or a suffix, which cannot be taken apart".to_owned())
             }
             Some("BPE") => Ok(Self::Bpe),
             Some("Unigram") => Ok(Self::Unigram),
@@ -240,10 +242,6 @@ fn renumber(id: &mut Value, new: &HashMap<u32, u32>) {
     }
 }
 
-fn renumber_all(post_processor: &mut Value, new: &HashMap<u32, u32>) {
-    visit_ids(post_processor, &mut |id| renumber(id, new));
-}
-
 /// Visits the ids in a post-processor: `"ids": [1, …]`, and `"cls": ["[CLS]", 1]`.
 fn visit_ids(value: &mut Value, visit: &mut impl FnMut(&mut Value)) {
     match value {
@@ -262,14 +260,12 @@ fn visit_ids(value: &mut Value, visit: &mut impl FnMut(&mut Value)) {
 }
 
 /// Renumbers the keys of a map from ids.
-fn rename_keys(map: &mut Value, new: &HashMap<u32, u32>) {
-    if let Value::Object(tokens) = map {
-        let renamed = std::mem::take(tokens).into_iter().filter_map(|(id, token)| {
-            let id = id.parse::<u32>().ok().and_then(|id| new.get(&id))?;
-            Some((id.to_string(), token))
-        });
-        *tokens = renamed.collect::<Map<_, _>>();
-    }
+fn rename_keys(tokens: &mut Map<String, Value>, new: &HashMap<u32, u32>) {
+    let renamed = std::mem::take(tokens).into_iter().filter_map(|(id, token)| {
+        let id = id.parse::<u32>().ok().and_then(|id| new.get(&id))?;
+        Some((id.to_string(), token))
+    });
+    *tokens = renamed.collect();
 }
 
 fn pretty(value: &Value) -> Vec<u8> {
@@ -340,6 +336,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Files of tokenizers are anybody's.
+    #[test]
+    fn what_cannot_be_taken_apart_is_said_and_odd_files_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write_atomic(&dir.path().join(name), text.as_bytes()).unwrap();
+        let source = Tokenizer::load(&folder("roberta")).unwrap();
+        let mut json: Value = serde_json::from_str(&source.to_json().unwrap()).unwrap();
+        write("tokenizer.json", &json.to_string());
+        write("special_tokens_map.json", "[]");
+        let used = BTreeSet::from([0, 2]);
+        let files = source.prune(dir.path(), &used, false).unwrap().files;
+        assert_eq!(files["special_tokens_map.json"], b"[]\n");
+        write("special_tokens_map.json", "{");
+        assert!(source.prune(dir.path(), &used, false).err().unwrap().to_string().contains("special_tokens_map.json"));
+        json["model"]["end_of_word_suffix"] = json!("</w>");
+        write("tokenizer.json", &json.to_string());
+        let error = source.prune(dir.path(), &used, false).err().unwrap().to_string();
+        assert!(error.contains("a prefix or a suffix"), "{error}");
     }
 
     #[test]

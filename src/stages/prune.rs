@@ -115,7 +115,7 @@ pub(super) struct Prune;
 
 impl Stage for Prune {
     const KIND: &'static str = "prune";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const ABOUT: &'static str = "removes the weights, heads and neurons that matter least";
     const INPUTS: &'static [Port] =
         &[Port::model("model"), Port::dataset("data").optional(), Port::model("teacher").optional()];
@@ -246,7 +246,8 @@ fn remove(
 ) -> Result<(), StageError> {
     if params.heads > 0.0 {
         let kept = prune::choose_heads(importance, params.heads);
-        let (all, left): (usize, usize) = (model.spec.layers.iter().map(|layer| layer.heads).sum(), kept.iter().map(Vec::len).sum());
+        let all: usize = model.spec.layers.iter().map(|layer| layer.heads).sum();
+        let left: usize = kept.iter().map(Vec::len).sum();
         surgery::keep_heads(model, &kept)?;
         ctx.record.fact("heads", format!("{left} of {all} are left"));
         if left < all {
@@ -357,10 +358,9 @@ fn report(
 ) -> Result<(), StageError> {
     let left = model.n_parameters();
     ctx.metric("sparsity", surgery::sparsity(model)?, Unit::Share, Better::Neither);
-    // A recovery has counted them already.
-    if ctx.record.metric("parameters").is_none() {
-        ctx.metric("parameters", left as f64, Unit::Count, Better::Lower);
-    }
+    // A recovery has counted those that there were then.
+    ctx.record.metrics.retain(|metric| metric.name != "parameters");
+    ctx.metric("parameters", left as f64, Unit::Count, Better::Lower);
     ctx.metric("parameters_removed", (parameters - left) as f64, Unit::Count, Better::Higher);
     ctx.record.fact("sparsity counts", "weights of the encoder's linear layers that are exactly zero");
     for stored in 0..spec.n_stored_layers() {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     base::{fs, units},
     compress::prune,
-    data::{Dataset, Split, Tokenizer, Vocabulary},
+    data::{Dataset, Encoding, Split, Tokenizer, Vocabulary},
     model::Model,
     stage::{Better, Faults, StageCtx, StageError, Unit},
 };
@@ -53,21 +53,21 @@ pub(super) fn prune(
     dataset: &Dataset,
     tokenizer_dir: &Path,
 ) -> Result<(), StageError> {
-    let tokenizer = Tokenizer::load(model_dir)?;
+    let tokenizer = Tokenizer::for_model(model_dir, model.spec.vocab_size)?;
+    let train = tokenizer.encode(&dataset.rows(Split::Train)?, WHOLE)?;
     let mut counts = vec![0_usize; model.spec.vocab_size];
-    for encoding in tokenizer.encode(&dataset.rows(Split::Train)?, WHOLE)? {
-        for id in encoding.ids {
-            if let Some(count) = counts.get_mut(id as usize) {
-                *count += 1;
-            }
+    for &id in train.iter().flat_map(|encoding| &encoding.ids) {
+        if let Some(count) = counts.get_mut(id as usize) {
+            *count += 1;
         }
     }
+    let mut train = Some(train);
     let stays: BTreeSet<u32> = (0..).zip(&counts).filter(|(_, count)| **count >= used.min_count).map(|(id, _)| id).collect();
     let Vocabulary { kept, files } = tokenizer.prune(model_dir, &stays, used.characters)?;
     for (name, bytes) in &files {
         fs::write_atomic(&tokenizer_dir.join(name), bytes)?;
     }
-    let before = model.spec.vocab_size;
+    let n_tokens = model.spec.vocab_size;
     prune::keep_tokens(model, &kept)?;
     let pruned = Tokenizer::load(tokenizer_dir)?;
     for split in [Split::Train, Split::Validation, Split::Test] {
@@ -76,9 +76,14 @@ pub(super) fn prune(
         if n_rows == 0 {
             continue;
         }
-        let pairs = tokenizer.encode(&rows, WHOLE)?.into_iter().zip(pruned.encode(&rows, WHOLE)?);
-        let same = pairs.filter(|(old, new)| new.ids.iter().map(|id| kept.get(*id as usize)).eq(old.ids.iter().map(Some)));
-        let same = same.count();
+        let before = match train.take_if(|_| split == Split::Train) {
+            Some(train) => train,
+            None => tokenizer.encode(&rows, WHOLE)?,
+        };
+        let is_same = |(old, new): &(Encoding, Encoding)| {
+            new.ids.iter().map(|id| kept.get(*id as usize)).eq(old.ids.iter().map(Some))
+        };
+        let same = before.into_iter().zip(pruned.encode(&rows, WHOLE)?).filter(is_same).count();
         if split == Split::Train && same < n_rows && used.min_count == 1 {
             return Err(StageError::msg(format!(
                 "the smaller tokenizer reads {} of {n_rows} training texts differently; this is a fault of lmpipe",
@@ -88,8 +93,8 @@ pub(super) fn prune(
         let share = Unit::Share.show(same as f64 / n_rows as f64);
         ctx.record.fact(format!("{} texts with the same tokens", split.name()), share);
     }
-    let text = format!("{} of {} are left", units::thousands(kept.len() as u64), units::thousands(before as u64));
+    let text = format!("{} of {} are left", units::thousands(kept.len() as u64), units::thousands(n_tokens as u64));
     ctx.record.fact("tokens", text);
-    ctx.metric("tokens_removed", (before - kept.len()) as f64, Unit::Count, Better::Higher);
+    ctx.metric("tokens_removed", (n_tokens - kept.len()) as f64, Unit::Count, Better::Higher);
     Ok(())
 }
