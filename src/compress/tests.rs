@@ -53,6 +53,32 @@ fn every_family_is_compressed_and_opens_again() {
     }
 }
 
+/// What would be read as another model is refused before it is trained.
+#[test]
+fn students_that_no_config_describes_are_refused() {
+    let fresh = |name: &str, hidden_size: usize| {
+        let shape = distill::StudentShape { n_layers: 1, hidden_size, heads: Some(1), intermediate_size: Some(8) };
+        distill::fresh_student(&load(name), &shape, 1).map(|_| ()).map_err(|error| error.to_string())
+    };
+    fresh("families/electra-masked-lm", 20).unwrap();
+    let error = fresh("families/electra-masked-lm", 14).unwrap_err();
+    assert!(error.contains("no projection of embeddings that are as wide as its layers, 14"), "{error}");
+    let error = fresh("families/mobilebert-masked-lm", 8).unwrap_err();
+    assert!(error.contains("wider than layers in MobileBERT: 14 against 8"), "{error}");
+    let error = fresh("families/modernbert-masked-lm", 9).unwrap_err();
+    assert!(error.contains("heads are 9 wide"), "{error}");
+}
+
+/// A config of defaults alone still says all of a model that has others.
+#[test]
+fn fresh_students_keep_what_their_family_has_other_defaults_for() {
+    let mut teacher = load("families/modernbert-classifier-mean");
+    teacher.spec.masked_lm_activation = crate::model::Activation::Relu;
+    teacher.spec.classifier_dropout = Some(0.25);
+    let shape = distill::StudentShape { n_layers: 2, hidden_size: 12, heads: Some(2), intermediate_size: Some(8) };
+    check("modernbert", &distill::fresh_student(&teacher, &shape, 1).unwrap());
+}
+
 #[test]
 fn every_family_loses_tokens_and_opens_again() {
     for name in CLASSIFIERS.into_iter().chain([

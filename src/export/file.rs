@@ -23,14 +23,28 @@ pub struct Written {
     pub floats: Option<FloatType>,
 }
 
-/// Writes a model as one file, which gets its name when it has passed the comparison.
-pub(super) fn write(
+/// A file that has passed the comparison, and has not got its name yet.
+pub(super) struct Draft {
+    draft: fs::Draft,
+    written: Written,
+}
+
+impl Draft {
+    /// Gives it its name; it replaces what had it.
+    pub(super) fn publish(self) -> Result<Written, ExportError> {
+        self.draft.publish()?;
+        Ok(self.written)
+    }
+}
+
+/// Writes a model as one file under another name, and compares what it says.
+pub(super) fn draft(
     model: Model,
     format: Format,
     to: &Path,
     samples: &Samples,
     min_agreement: f64,
-) -> Result<Written, ExportError> {
+) -> Result<Draft, ExportError> {
     let bytes = match format {
         Format::Onnx => onnx::encode(&model)?,
         Format::Hf(_) => return Err(ExportError::Unfit("a Hugging Face model is a folder: name one".to_owned())),
@@ -41,8 +55,8 @@ pub(super) fn write(
     drop(bytes);
     let comparison = readback::compare(draft.path(), model, samples)?;
     comparison.judge(int8, samples.are_texts, min_agreement)?;
-    draft.publish()?;
-    Ok(Written { bytes: n_bytes, comparison, int8, on_texts: samples.are_texts, floats: None })
+    let written = Written { bytes: n_bytes, comparison, int8, on_texts: samples.are_texts, floats: None };
+    Ok(Draft { draft, written })
 }
 
 impl Written {

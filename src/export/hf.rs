@@ -4,7 +4,7 @@ use std::{fs as files, path::Path};
 
 use super::{Comparison, ExportError, Samples, Written};
 use crate::{
-    base::fs::{self, AtPath},
+    base::fs::AtPath,
     model::{FloatType, Head, Model, Packed, Quantized},
     runtime::Executor,
 };
@@ -20,10 +20,6 @@ pub(super) fn write(
     folder: &Path,
     samples: &Samples,
 ) -> Result<Written, ExportError> {
-    fs::create_dir(folder)?;
-    if from.canonicalize().at("cannot find", from)? == folder.canonicalize().at("cannot find", folder)? {
-        return Err(ExportError::Unfit("it would replace the model itself: name another folder".to_owned()));
-    }
     let draft = tempfile::Builder::new().prefix(".lmpipe-").tempdir_in(folder).at("cannot write in", folder)?;
     let draft = draft.path();
     model.save_as(draft, from, floats)?;
@@ -52,11 +48,7 @@ fn compare(model: Model, written: Model, samples: &Samples) -> Result<Comparison
     let mut comparison = Comparison::default();
     for batch in &samples.batches {
         let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
-        let answers = |executor: &Executor| match executor.logits(packed)? {
-            Some(logits) => Ok(logits),
-            None => executor.last_hidden_state(packed),
-        };
-        let (expected, found) = (answers(&model)?, answers(&written)?);
+        let (expected, found) = (model.answers(packed)?, written.answers(packed)?);
         for (expected, found) in expected.chunks(width).zip(found.chunks(width)) {
             comparison.add(expected, found, has_largest);
         }
@@ -112,6 +104,7 @@ mod tests {
         super::{Format, Request, Target, export},
         *,
     };
+    use crate::base::fs;
 
     fn data(name: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)

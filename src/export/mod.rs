@@ -15,7 +15,10 @@ pub use readback::Comparison;
 pub use samples::Samples;
 
 use crate::{
-    base::{device::DeviceId, fs},
+    base::{
+        device::DeviceId,
+        fs::{self, AtPath},
+    },
     model::{self, FloatType, Model, copy_tokenizer},
 };
 
@@ -38,6 +41,9 @@ impl Format {
         }
     }
 }
+
+/// The share of the labels of rows that must be the same in an int8 file, where nobody says another.
+pub const MIN_AGREEMENT: f64 = 0.98;
 
 /// What is exported, and what it is compared on.
 #[derive(Clone, Copy, Debug)]
@@ -78,25 +84,37 @@ pub enum Target<'a> {
 pub fn export(request: &Request<'_>, target: Target<'_>) -> Result<Written, ExportError> {
     // int8 models are on the processor only, and nothing is gained elsewhere.
     let model = Model::load(request.model, &model::candle_device(DeviceId::Cpu)?)?;
+    let min_agreement = request.min_agreement;
     let samples = match request.data {
         Some(data) => Samples::of_rows(&model.spec, request.model, data, request.rows, request.max_length)?,
         None => Samples::fixed(&model.spec),
     };
     let folder = match target {
-        Target::File(file) => return file::write(model, request.format, file, &samples, request.min_agreement),
+        Target::File(file) => {
+            return file::draft(model, request.format, file, &samples, min_agreement)?.publish();
+        }
         Target::Folder(folder) => folder,
     };
+    make_folder(folder, request.model)?;
     if let Format::Hf(floats) = request.format {
         return hf::write(model, floats, request.model, folder, &samples);
     }
     let mut config = model.config.clone();
-    fs::create_dir(folder)?;
-    let file = folder.join(request.format.file_name());
-    let written = file::write(model, request.format, &file, &samples, request.min_agreement)?;
     if let Some(config) = config.as_object_mut() {
         config.shift_remove("quantization_config");
     }
+    let draft = file::draft(model, request.format, &folder.join(request.format.file_name()), &samples, min_agreement)?;
     copy_tokenizer(request.model, folder)?;
     fs::write_atomic(&folder.join("config.json"), format!("{config:#}\n").as_bytes())?;
-    Ok(written)
+    // Last: a folder with the file is whole.
+    draft.publish()
+}
+
+/// Makes a folder, which must not be that of the model.
+fn make_folder(folder: &Path, model: &Path) -> Result<(), ExportError> {
+    fs::create_dir(folder)?;
+    if model.canonicalize().at("cannot find", model)? == folder.canonicalize().at("cannot find", folder)? {
+        return Err(ExportError::Unfit("it would replace the model itself: name another folder".to_owned()));
+    }
+    Ok(())
 }

@@ -108,10 +108,7 @@ pub(super) fn compare(file: &Path, model: Model, samples: &Samples) -> Result<Co
     let mut comparison = Comparison::default();
     for batch in &samples.batches {
         let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
-        let expected = match executor.logits(packed)? {
-            Some(logits) => logits,
-            None => executor.last_hidden_state(packed)?,
-        };
+        let expected = executor.answers(packed)?;
         let found = reader.run(batch, &spec)?;
         let n_rows = batch.len();
         let (longest, width) = match found.shape()[..] {

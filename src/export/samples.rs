@@ -57,7 +57,8 @@ impl Samples {
         if rows.texts.is_empty() {
             return Err(ExportError::Unfit("there is no row to compare on".to_owned()));
         }
-        let encodings = Tokenizer::load(model)?.encode(&rows, max_length.min(spec.max_positions))?;
+        let encodings =
+            Tokenizer::for_model(model, spec.vocab_size)?.encode(&rows, max_length.min(spec.max_positions))?;
         Ok(Self { batches: data::batches(&encodings, ROWS_A_BATCH, Order::File), are_texts: true })
     }
 }

@@ -15,13 +15,14 @@ pub fn frequencies(theta: f64, head_dim: usize) -> Vec<f32> {
 pub fn turn(frequencies: &[f32], position: usize, turns: &mut Vec<f32>, heads: &mut [f32]) {
     let half = frequencies.len();
     assert!(half > 0 && heads.len().is_multiple_of(2 * half), "heads are whole");
-    turns.clear();
-    turns.extend(frequencies.iter().map(|frequency| (position as f32 * frequency).cos()));
-    turns.extend(frequencies.iter().map(|frequency| (position as f32 * frequency).sin()));
-    let (cosines, sines) = turns.split_at(half);
+    turns.resize(2 * half, 0.0);
+    let (cosines, sines) = turns.split_at_mut(half);
+    for ((cosine, sine), frequency) in cosines.iter_mut().zip(&mut *sines).zip(frequencies) {
+        (*sine, *cosine) = (position as f32 * frequency).sin_cos();
+    }
     for head in heads.chunks_exact_mut(2 * half) {
         let (first, second) = head.split_at_mut(half);
-        for (((a, b), cosine), sine) in first.iter_mut().zip(second).zip(cosines).zip(sines) {
+        for (((a, b), cosine), sine) in first.iter_mut().zip(second).zip(&*cosines).zip(&*sines) {
             (*a, *b) = (*a * cosine - *b * sine, *b * cosine + *a * sine);
         }
     }

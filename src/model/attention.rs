@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use super::{
     ModelError,
     encoder::{Pass, Site},
-    ops::{self, Turns},
+    ops,
 };
 
 /// What queries, keys and values are projected from, `[tokens, width]` each.
@@ -46,8 +46,7 @@ pub(super) fn forward(
     let project = |name: &str, x: &Tensor| pass.linear(&format!("{prefix}.attention.self.{name}"), x);
     let (mut q, mut k, v) = (project("query", x)?, project("key", x)?, project("value", sources.values)?);
     let sequences = pass.sequences(index);
-    if let Some(theta) = pass.model.spec.theta(index) {
-        let turns = Turns::new(&sequences, theta, x.device())?;
+    if let Some(turns) = pass.turns(index) {
         (q, k) = (turns.apply(&q)?, turns.apply(&k)?);
     }
     let mask = pass.attention_mask(index);

@@ -5,10 +5,10 @@ use std::{borrow::Cow, sync::Arc};
 use candle_core::{DType, Tensor};
 
 use super::{
-    EncoderSpec, Keep, Model, ModelError, Output, Packed, embeddings, heads, layer, linear,
+    EncoderSpec, Keep, Model, ModelError, Output, Packed, Rotary, embeddings, heads, layer, linear,
     memory::TrainingMemory,
     network::missing,
-    ops::{self, Route, Sequences},
+    ops::{self, Route, Sequences, Turns},
     params::FINAL_NORM,
 };
 use crate::kernels::dropout::Mask;
@@ -22,6 +22,8 @@ pub(super) struct Pass<'a> {
     offsets: Arc<[usize]>,
     /// The tokens that see, and are seen by, their whole sequences where attention has windows.
     pub(super) globals: Arc<[usize]>,
+    /// By how much positions turn queries and keys: of layers that see everything, and of those with windows.
+    turns: Option<[Turns; 2]>,
     /// What becomes of the input of a linear layer before it, by the name of its module.
     hook: Option<&'a Hook<'a>>,
 }
@@ -63,7 +65,13 @@ impl<'a> Pass<'a> {
             return Err(ModelError::Device("int8 models run on `cpu` only".to_owned()));
         }
         let globals = model.globals(batch.offsets).into();
-        Ok(Self { model, batch, keep, route, offsets: Arc::from(batch.offsets), globals, hook: None })
+        let head_dim = model.spec.head_dim;
+        let turns = |theta: f64| Turns::new(batch.offsets, theta, head_dim, &model.device);
+        let turns = match model.spec.rotary {
+            Some(Rotary { theta, local_theta }) => Some([turns(theta)?, turns(local_theta)?]),
+            None => None,
+        };
+        Ok(Self { model, batch, keep, route, offsets: Arc::from(batch.offsets), globals, turns, hook: None })
     }
 
     /// The same pass with a change of what linear layers take.
@@ -165,6 +173,12 @@ impl<'a> Pass<'a> {
         let shift = self.bias(module, scale.elem_count())?;
         let eps = self.model.spec.norm_eps(module);
         Ok(ops::normalize(x, scale, &shift, eps, self.route)?)
+    }
+
+    /// By how much positions turn the queries and keys of a layer.
+    pub(super) fn turns(&self, layer: usize) -> Option<&Turns> {
+        let is_local = self.model.spec.layers[layer].reach.is_some();
+        self.turns.as_ref().map(|[whole, local]| if is_local { local } else { whole })
     }
 
     /// The mask of attention probabilities.

@@ -210,9 +210,10 @@ impl Model {
         seed: u64,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let wanted = parameters(&spec, &head);
         let mut config = Map::new();
+        // First: a shape that the family has not may have no parameters either.
         family.write_config(&spec, &mut config)?;
+        let wanted = parameters(&spec, &head);
         let mut model = Self {
             spec,
             head,
@@ -233,7 +234,17 @@ impl Model {
     /// # Errors
     /// When its family has no way to say it; the message says what would fit.
     pub fn check_config(&self) -> Result<(), ModelError> {
-        checkpoint::config(self, families::of_config(&self.config)?, FloatType::F32).map(|_| ())
+        checkpoint::check_config(self)
+    }
+
+    /// Takes over which tokens are special from the `config.json` of another model that reads the same ones.
+    pub fn take_token_ids(&mut self, other: &Self) {
+        let Some(config) = self.config.as_object_mut() else { return };
+        for (key, id) in other.config.as_object().into_iter().flatten() {
+            if key.ends_with("_token_id") {
+                config.insert(key.clone(), id.clone());
+            }
+        }
     }
 
     /// Whether `config.json` can say which attention heads are gone.
@@ -319,7 +330,8 @@ impl Model {
         self.params.values().map(Tensor::elem_count).sum::<usize>() + int8
     }
 
-    /// Multiply–accumulates of one forward pass over one sequence of this length: linear layers, attention and head.
+    /// Multiply–accumulates of one forward pass over one sequence of this length: linear layers, attention and head, without what
+    /// global tokens have beside the others.
     #[must_use]
     pub fn macs(&self, sequence_length: usize) -> u64 {
         let len = sequence_length as u64;
@@ -346,6 +358,8 @@ impl Model {
         let linear: u64 = parameters(&self.spec, &self.head)
             .iter()
             .filter(|parameter| parameter.shape.len() == 2 && !parameter.name.contains("_embeddings."))
+            // Of few tokens, if any.
+            .filter(|parameter| !parameter.name.contains("_global."))
             .map(|parameter| times(&parameter.name) * parameter.shape.iter().product::<usize>() as u64)
             .sum();
         let decoder =

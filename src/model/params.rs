@@ -76,7 +76,7 @@ pub fn parameters(spec: &EncoderSpec, head: &Head) -> Vec<Parameter> {
         }
         Head::MaskedLm => {
             list.transform(spec);
-            let missing = spec.transform_width() - spec.word_width();
+            let missing = spec.embedding_width() - spec.word_width();
             if missing > 0 {
                 list.add(format!("{DECODER_REST}.weight"), &[missing, spec.vocab_size]);
             }
@@ -140,8 +140,8 @@ impl List {
     }
 
     fn transform(&mut self, spec: &EncoderSpec) {
-        self.linear(TRANSFORM, spec.transform_width(), spec.hidden_size, spec.biases.transform);
-        self.norm(TRANSFORM_NORM, spec.transform_width());
+        self.linear(TRANSFORM, spec.embedding_width(), spec.hidden_size, spec.biases.transform);
+        self.norm(TRANSFORM_NORM, spec.embedding_width());
     }
 
     fn add(&mut self, name: String, shape: &[usize]) {

@@ -267,17 +267,10 @@ impl EncoderSpec {
         }
     }
 
-    /// The width of the sum of word, position and type embeddings.
+    /// The width of the sum of word, position and type embeddings, and of the masked-LM head's transform.
     #[must_use]
     pub fn embedding_width(&self) -> usize {
         if let Embedding::Projected(size) = self.embedding { size } else { self.hidden_size }
-    }
-
-    /// The width of the masked-LM head's transform: that of the word embeddings that decode it, but for words that come to
-    /// the layers' width on their own, whose decoder has further columns.
-    #[must_use]
-    pub fn transform_width(&self) -> usize {
-        self.embedding_width()
     }
 
     /// The width of what attention is added to, within a layer.

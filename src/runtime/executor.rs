@@ -67,6 +67,17 @@ impl Executor {
         }
     }
 
+    /// The logits, or without a head the last hidden state.
+    ///
+    /// # Errors
+    /// As [`Self::logits`].
+    pub fn answers(&self, batch: Packed<'_>) -> Result<Vec<f32>, ModelError> {
+        match self.logits(batch)? {
+            Some(logits) => Ok(logits),
+            None => self.last_hidden_state(batch),
+        }
+    }
+
     /// A classifier's last hidden state, `[tokens, hidden_size]`, and logits, `[rows, labels]`, in one pass; none of other
     /// heads.
     ///

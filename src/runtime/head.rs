@@ -160,16 +160,14 @@ fn means(chunk: Chunk<'_>, x: &[f32], hidden: usize, out: &mut Vec<f32>) {
 /// too narrow.
 fn decoder(spec: &EncoderSpec, weights: &mut Weights) -> Result<Vec<f32>, ModelError> {
     let own = "cls.predictions.decoder";
-    if weights.has(&format!("{own}.weight")) {
-        return weights.peek(own);
-    }
-    let words = weights.peek("bert.embeddings.word_embeddings")?;
-    let missing = spec.transform_width() - spec.word_width();
+    let is_tied = !weights.has(&format!("{own}.weight"));
+    let words = weights.peek(if is_tied { "bert.embeddings.word_embeddings" } else { own })?;
+    let missing = spec.embedding_width() - spec.word_width();
     if missing == 0 {
         return Ok(words);
     }
     let (rest, vocab_size) = (weights.peek(DECODER_REST)?, spec.vocab_size);
-    let mut decoder = Vec::with_capacity(vocab_size * spec.transform_width());
+    let mut decoder = Vec::with_capacity(vocab_size * spec.embedding_width());
     for (token, word) in words.chunks_exact(spec.word_width()).enumerate() {
         decoder.extend_from_slice(word);
         decoder.extend((0..missing).map(|column| rest[column * vocab_size + token]));

@@ -91,7 +91,7 @@ pub(super) struct Bench;
 
 impl Stage for Bench {
     const KIND: &'static str = "bench";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const ABOUT: &'static str = "measures latency, throughput, memory and size of models, interleaved round by round";
     const INPUTS: &'static [Port] = &[Port::model("models").many(), Port::dataset("data").optional()];
     const OUTPUT: ArtifactKind = ArtifactKind::Scores;

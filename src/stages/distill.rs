@@ -15,9 +15,12 @@ use super::{
 };
 use crate::{
     base::{plural, units},
-    compress::distill::{
+    compress::{
+        verify,
+        distill::{
         Attention, Comparison, Distillation, Hard, HiddenLayers, LastHidden, Logits, Needs, Relations,
         StudentShape, Teacher, Term, WeightedTerm, fresh_student, start_from, student_of_layers, uniform_mapping,
+        },
     },
     data::Tokenizer,
     model::{self, Head, Model},
@@ -33,8 +36,9 @@ training_params! {
         /// `{config: {…}}` for one of any. Left out when a model is wired to the port `student`.
         #[serde(skip_serializing_if = "Option::is_none")]
         student: Option<Student> = None,
-        /// What a student of another shape than the teacher's starts from.
-        init: Init = Init::Teacher,
+        /// What a student of `arch` or `config` starts from: `teacher` where it is left out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        init: Option<Init> = None,
         /// How much the teacher's and the student's logits are softened.
         temperature: f64 = 2.0,
         /// The weights of the terms of the loss.
@@ -43,8 +47,10 @@ training_params! {
         /// counted from 0; evenly spread where it is left out. Also for `attention_kl`.
         #[serde(skip_serializing_if = "Option::is_none")]
         follow: Option<Vec<usize>> = None,
-        /// Heads into which `relations` cuts queries, keys and values; a divisor of both models' widths.
-        relation_heads: usize = 12,
+        /// Heads into which `relations` cuts queries, keys and values, a divisor of both models' widths: 12 where it is left
+        /// out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        relation_heads: Option<usize> = None,
     }
 }
 
@@ -182,7 +188,17 @@ impl Stage for Distill {
             }
             Some(Student::Arch(_)) | None => {}
         }
-        faults.at_least("relation_heads", params.relation_heads, 1);
+        faults.at_least("relation_heads", params.relation_heads.unwrap_or(1), 1);
+        if params.relation_heads.is_some() && loss.relations == 0.0 {
+            faults
+                .at("relation_heads", "`relation_heads` says nothing without `relations` in `loss`")
+                .help("give it a weight, or leave `relation_heads` out");
+        }
+        if params.init.is_some() && !matches!(params.student, Some(Student::Arch(_) | Student::Config(_))) {
+            faults
+                .at("init", "`init` says nothing of a student that is some layers of the teacher, or a model of its own")
+                .help("leave it out");
+        }
     }
 
     fn check_wires(params: &Params, wired: &[&str], faults: &mut Faults) {
@@ -240,6 +256,7 @@ impl Stage for Distill {
         let options = training.options(ctx.seed);
         let report = train::train(&mut student, corpus.data(), &objective, &options, &mut Watch::new(ctx))?;
         student.save(ctx.output, &student_dir)?;
+        verify::read_back(&student, ctx.output)?;
         write_record(&mut ctx.record, &report);
         ctx.record.fact("training rows", units::thousands(corpus.train.len() as u64));
         let weights = params.loss.by_name().into_iter().filter(|(_, weight)| *weight > 0.0);
@@ -291,7 +308,7 @@ fn student(
 
 /// A student of another shape, started as it is asked.
 fn started(mut student: Model, params: &Params, teacher: &Model, ctx: &StageCtx<'_>) -> Result<Model, StageError> {
-    if params.init == Init::Teacher {
+    if params.init != Some(Init::Random) {
         let share = start_from(&mut student, teacher)?;
         ctx.sink.note(format!("{} of the student's numbers start as the teacher's", Unit::Share.show(share)));
     }
@@ -340,7 +357,7 @@ fn terms(params: &Params, teacher: &Model, student: &Model, seed: u64) -> Result
             "hidden_layers" => Box::new(HiddenLayers::new(mapping.clone(), width, teacher_width, seed, device)?),
             "relations" => {
                 let [student, teacher] = [student, teacher].map(attention_width);
-                Box::new(Relations::new(params.relation_heads, student, teacher)?)
+                Box::new(Relations::new(params.relation_heads.unwrap_or(12), student, teacher)?)
             }
             _ => {
                 let heads = |model: &Model| model.spec.layers.iter().map(|layer| layer.heads).collect();

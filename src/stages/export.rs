@@ -32,8 +32,8 @@ pub(super) struct Params {
     max_length: usize,
     /// The share of the labels of these rows that must be the same in an int8 file, whose activations are quantised otherwise;
     /// with fewer, the stage fails.
-    #[serde(default = "min_agreement")]
-    min_agreement: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    min_agreement: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -67,10 +67,6 @@ fn max_length() -> usize {
     128
 }
 
-fn min_agreement() -> f64 {
-    0.98
-}
-
 /// The stage.
 pub(super) struct Export;
 
@@ -85,7 +81,10 @@ impl Stage for Export {
     fn check(params: &Params, faults: &mut Faults) {
         faults.at_least("rows", params.rows, 1);
         faults.at_least("max_length", params.max_length, 3);
-        faults.within("min_agreement", params.min_agreement, 0.0, 1.0);
+        faults.within("min_agreement", params.min_agreement.unwrap_or(1.0), 0.0, 1.0);
+        if matches!(params.to, To::Hf) && params.min_agreement.is_some() {
+            faults.at("min_agreement", "`min_agreement` is of int8 in ONNX; a Hugging Face folder says the same as the model");
+        }
         if matches!(params.to, To::Onnx) && params.dtype != Dtype::F32 {
             faults
                 .at("dtype", "an ONNX file is f32, with int8 layers where the model has them")
@@ -110,7 +109,7 @@ impl Stage for Export {
             data: data.as_deref(),
             rows: params.rows,
             max_length: params.max_length,
-            min_agreement: params.min_agreement,
+            min_agreement: params.min_agreement.unwrap_or(export::MIN_AGREEMENT),
         };
         let written = export::export(&request, Target::Folder(ctx.output))?;
         ctx.metric("size_bytes", written.bytes as f64, Unit::Bytes, Better::Lower);
@@ -158,6 +157,8 @@ mod tests {
         assert!(told(&half).starts_with("5 rows run again by lmpipe: 100.0 % of labels are the same, "), "{}", told(&half));
         assert!(half.facts.contains(&("weights".to_owned(), "f16".to_owned())), "{:?}", half.facts);
         assert!(rig.path("half/vocab.txt").exists());
+        let error = rig.run::<Export>(&json!({"to": "hf", "min_agreement": 0.9}), inputs, "x").unwrap_err().to_string();
+        assert!(error.contains("`min_agreement` is of int8 in ONNX"), "{error}");
         let error = rig.run::<Export>(&json!({"dtype": "bf16"}), inputs, "x").unwrap_err().to_string();
         assert!(error.contains("an ONNX file is f32"), "{error}");
         assert!(rig.run::<Export>(&json!({"to": "gguff"}), inputs, "x").unwrap_err().to_string().contains("gguff"));

@@ -49,7 +49,7 @@ pub(super) struct ModelSource;
 
 impl Stage for ModelSource {
     const KIND: &'static str = "model";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const ABOUT: &'static str = "takes a pretrained model from the first source that has it";
     const INPUTS: &'static [Port] = &[];
     const OUTPUT: ArtifactKind = ArtifactKind::Model;

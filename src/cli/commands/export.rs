@@ -55,6 +55,9 @@ fn format(args: &args::Export) -> Result<Format, CliError> {
             Err(error.hint("`--to hf --dtype f16` writes halves, which `transformers` reads"))
         }
         ExportFormat::Onnx => Ok(Format::Onnx),
+        ExportFormat::Hf if args.min_agreement.is_some() => Err(CliError::usage(
+            "`--min-agreement` is of int8 in ONNX; a Hugging Face folder says the same as the model",
+        )),
         ExportFormat::Hf if args.output.is_none() => {
             Err(CliError::usage("`--to hf` writes a folder: name it with `-o DIR`"))
         }
@@ -79,7 +82,7 @@ fn write(args: &args::Export, format: Format, target: Target<'_>) -> Result<Writ
         data,
         rows: args.rows,
         max_length: args.max_length,
-        min_agreement: args.min_agreement,
+        min_agreement: args.min_agreement.unwrap_or(stages::MIN_AGREEMENT),
     };
     stages::export(&request, target).map_err(|error| error.to_string())
 }

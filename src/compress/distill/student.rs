@@ -51,7 +51,8 @@ pub fn fresh_student(teacher: &Model, shape: &StudentShape, seed: u64) -> Result
     let layers = windows.take(n_layers).map(|reach| LayerShape { heads, intermediate_size, reach }).collect();
     let layer_groups = teacher.spec.layer_groups.map(|groups| groups.min(n_layers));
     let spec = EncoderSpec { hidden_size, layers, layer_groups, head_dim, ..teacher.spec.clone() };
-    let student = teacher.init_alike(spec, teacher.head.clone(), seed)?;
+    let mut student = teacher.init_alike(spec, teacher.head.clone(), seed)?;
+    student.take_token_ids(teacher);
     student.check_config()?;
     Ok(student)
 }

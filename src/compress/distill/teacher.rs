@@ -46,17 +46,11 @@ struct KeptRow {
 }
 
 impl KeptRows {
-    /// Keeps the rows of a batch, as far as there is room.
-    fn keep(&mut self, batch: &Batch, state: &[f32], logits: &[f32]) {
-        let width = state.len() / batch.input_ids.len().max(1);
-        let labels = logits.len() / batch.rows.len().max(1);
-        for ((row, ends), logits) in batch.rows.iter().zip(batch.offsets.windows(2)).zip(logits.chunks(labels.max(1))) {
-            let state = &state[ends[0] * width..ends[1] * width];
-            let bytes = size_of_val(state) + size_of_val(logits);
-            if self.bytes + bytes <= KEPT_BYTES {
-                self.bytes += bytes;
-                self.by_row.insert(*row, KeptRow { state: state.to_vec(), logits: logits.to_vec() });
-            }
+    /// Keeps a row, as long as there is room.
+    fn keep(&mut self, row: usize, answer: KeptRow) {
+        let bytes = size_of_val(&answer.state[..]) + size_of_val(&answer.logits[..]);
+        if self.bytes + bytes <= KEPT_BYTES && self.by_row.insert(row, answer).is_none() {
+            self.bytes += bytes;
         }
     }
 }
@@ -160,20 +154,20 @@ impl Teacher {
         Ok(())
     }
 
-    /// The last hidden state and the logits of a batch, from the epoch before where they were kept.
+    /// The last hidden state and the logits of a batch: of rows that were kept, from the epoch before.
     fn kept(&self, executor: &Executor, batch: &Batch) -> Result<TeacherOutput, TrainError> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
+        let places: Vec<usize> = (0..batch.rows.len()).filter(|&i| !kept.by_row.contains_key(&batch.rows[i])).collect();
+        let fresh = answers(executor, batch, &places)?;
         let (mut state, mut logits) = (Vec::new(), Vec::new());
-        if batch.rows.iter().all(|row| kept.by_row.contains_key(row)) {
-            for row in &batch.rows {
-                state.extend_from_slice(&kept.by_row[row].state);
-                logits.extend_from_slice(&kept.by_row[row].logits);
-            }
-        } else {
-            let none = || TrainError::Unfit("the teacher has no head that gives logits".into());
-            StateAndLogits { state, logits } = executor.state_and_logits(packed)?.ok_or_else(none)?;
-            kept.keep(batch, &state, &logits);
+        let mut next = fresh.iter();
+        for row in &batch.rows {
+            let answer = kept.by_row.get(row).or_else(|| next.next()).expect("what is not kept was asked for");
+            state.extend_from_slice(&answer.state);
+            logits.extend_from_slice(&answer.logits);
+        }
+        for (place, answer) in places.into_iter().zip(fresh) {
+            kept.keep(batch.rows[place], answer);
         }
         let (tokens, rows) = (batch.input_ids.len(), batch.rows.len());
         let tensor = |values: Vec<f32>, n: usize| {
@@ -202,4 +196,29 @@ impl Teacher {
         let states = self.model.forward(packed, Keep { dropout_seed: None, ..keep })?;
         Ok(TeacherOutput::of_states(states))
     }
+}
+
+/// What an executor says of some rows of a batch, by their places in it.
+fn answers(executor: &Executor, batch: &Batch, places: &[usize]) -> Result<Vec<KeptRow>, TrainError> {
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut part = Batch { offsets: vec![0], ..Batch::default() };
+    for &place in places {
+        let tokens = batch.offsets[place]..batch.offsets[place + 1];
+        part.input_ids.extend_from_slice(&batch.input_ids[tokens.clone()]);
+        part.type_ids.extend_from_slice(&batch.type_ids[tokens]);
+        part.offsets.push(part.input_ids.len());
+    }
+    let packed = Packed { input_ids: &part.input_ids, type_ids: &part.type_ids, offsets: &part.offsets };
+    let none = || TrainError::Unfit("the teacher has no head that gives logits".into());
+    let StateAndLogits { state, logits } = executor.state_and_logits(packed)?.ok_or_else(none)?;
+    let (width, labels) = (executor.spec.hidden_size, logits.len() / places.len());
+    let rows = part.offsets.windows(2).zip(logits.chunks(labels));
+    Ok(rows
+        .map(|(ends, logits)| KeptRow {
+            state: state[ends[0] * width..ends[1] * width].to_vec(),
+            logits: logits.to_vec(),
+        })
+        .collect())
 }

@@ -81,18 +81,19 @@ fn predict_tokens(b: &mut Builder<'_>, x: &Value) -> Result<Value, ExportError> 
 /// table is in it once.
 fn decoder(b: &mut Builder<'_>) -> Result<Value, ExportError> {
     let (own, place) = ("cls.predictions.decoder.weight", "cls.predictions.decoder");
-    if b.model.params.contains_key(own) {
-        return b.transposed(own);
-    }
-    let table = match b.int8(WORDS) {
-        Some(table) => {
-            let (values, scales) = embeddings::int8_table(b, WORDS, table)?;
-            let values = linear::cast_to_f32(b, place, &values);
-            b.graph.op(place, "Mul", &[&values, &scales])
-        }
-        None => b.parameter(&format!("{WORDS}.weight"))?,
+    let turned = if b.model.params.contains_key(own) {
+        b.transposed(own)?
+    } else {
+        let table = match b.int8(WORDS) {
+            Some(table) => {
+                let (values, scales) = embeddings::int8_table(b, WORDS, table)?;
+                let values = linear::cast_to_f32(b, place, &values);
+                b.graph.op(place, "Mul", &[&values, &scales])
+            }
+            None => b.parameter(&format!("{WORDS}.weight"))?,
+        };
+        b.graph.op_with(place, "Transpose", &[&table], vec![AttributeProto::ints("perm", &[1, 0])])
     };
-    let turned = b.graph.op_with(place, "Transpose", &[&table], vec![AttributeProto::ints("perm", &[1, 0])]);
     let rest = format!("{DECODER_REST}.weight");
     if !b.model.params.contains_key(&rest) {
         return Ok(turned);

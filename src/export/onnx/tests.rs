@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     base::device::DeviceId,
-    export::{Format, Samples, Written, file},
+    export::{Format, MIN_AGREEMENT, Request, Samples, Target, Written, export, file},
     model::{
         self, Int8Weight, Quantized,
         tests::{MODELS, place},
@@ -34,7 +34,7 @@ fn write(model: Model) -> Result<Written, ExportError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.onnx");
     let samples = Samples::fixed(&model.spec);
-    let written = file::write(model, Format::Onnx, &path, &samples, 0.99);
+    let written = file::draft(model, Format::Onnx, &path, &samples, 0.99).and_then(file::Draft::publish);
     assert_eq!(path.exists(), written.is_ok());
     written
 }
@@ -77,6 +77,25 @@ fn windows_may_differ_by_the_layer() {
         layer.reach = [Some(1), None, Some(3)][index % 3];
     }
     write(model).unwrap();
+}
+
+#[test]
+fn a_model_is_not_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut model = int8("tiny-classifier");
+    if let Quantized::Int8 { embeddings, .. } = &mut model.quantized {
+        *embeddings = true;
+    }
+    model.save(dir.path(), dir.path()).unwrap();
+    let config = std::fs::read(dir.path().join("config.json")).unwrap();
+    for format in [Format::Onnx, Format::Hf(crate::model::FloatType::F32)] {
+        let request =
+            Request { model: dir.path(), format, data: None, rows: 1, max_length: 8, min_agreement: MIN_AGREEMENT };
+        let error = export(&request, Target::Folder(&dir.path().join("."))).unwrap_err().to_string();
+        assert!(error.contains("it would replace the model itself"), "{error}");
+    }
+    assert_eq!(std::fs::read(dir.path().join("config.json")).unwrap(), config);
+    assert!(!dir.path().join("model.onnx").exists());
 }
 
 #[test]

@@ -216,10 +216,6 @@ impl Reader<'_> {
     /// Keeps a decoder that is not tied to the word embeddings.
     fn take_decoder(&mut self, spec: &EncoderSpec) -> Result<(), ModelError> {
         let Some(raw) = self.raw.remove(DECODER) else { return Ok(()) };
-        if spec.transform_width() > spec.word_width() {
-            // It is the words' embeddings and the columns that they lack, which are read by their own names.
-            return Ok(());
-        }
         expect_shape(DECODER, &raw, &[spec.vocab_size, spec.word_width()])?;
         let Values::F32(values) = raw.values else { return Ok(()) };
         expect_finite(DECODER, &values, &raw.file)?;
@@ -299,6 +295,23 @@ pub(super) fn save(model: &Model, dir: &Path, tokenizer_from: &Path, floats: Flo
     })?;
     fs::write_atomic(&dir.join("config.json"), (text + "\n").as_bytes())?;
     safetensors::write(&dir.join("model.safetensors"), entries)
+}
+
+/// Demands that the `config.json` that would be written reads as what the model is.
+pub(super) fn check_config(model: &Model) -> Result<(), ModelError> {
+    let family = families::of_config(&model.config)?;
+    let config = config(model, family, FloatType::F32)?;
+    let object = config.as_object().cloned().unwrap_or_default();
+    let read = (family.spec)(&Fields::new(Path::new("config.json"), &object))?;
+    // Whether there is a pooler is told by the weights.
+    let read = EncoderSpec { pooler: model.spec.pooler, ..read };
+    if read == model.spec {
+        return Ok(());
+    }
+    Err(ModelError::Checkpoint(format!(
+        "`config.json` of the family `{}` cannot say what the model is: {:?} would read as {read:?}",
+        family.model_type, model.spec
+    )))
 }
 
 /// `config.json`: what was read, and on it what the model is now.

@@ -175,15 +175,22 @@ pub(super) fn write(spec: &EncoderSpec, keys: &Keys, config: &mut Map<String, Va
     set(keys.dropout, json!(spec.hidden_dropout));
     set(keys.attention_dropout, json!(spec.attention_dropout));
     set("initializer_range", json!(spec.initializer_range));
-    // Several names mean one activation: the name that was read is kept.
-    let named = config.get(keys.activation).and_then(Value::as_str);
-    let named = named.and_then(|name| ACTIVATIONS.iter().find(|(known, _)| *known == name));
-    if named.is_none_or(|(_, activation)| *activation != spec.activation)
-        && let Some((name, _)) = ACTIVATIONS.iter().find(|(_, activation)| *activation == spec.activation)
-    {
-        config.insert(keys.activation.to_owned(), json!(name));
+    if let Some(rate) = spec.classifier_dropout {
+        set(keys.classifier_dropout, json!(rate));
     }
+    write_activation(spec.activation, keys.activation, config);
     prune_heads(spec, n_heads, config);
+}
+
+/// Sets the name of an activation. Several names mean one activation: the name that was read is kept.
+pub(super) fn write_activation(activation: Activation, key: &str, config: &mut Map<String, Value>) {
+    let named = config.get(key).and_then(Value::as_str);
+    let named = named.and_then(|name| ACTIVATIONS.iter().find(|(known, _)| *known == name));
+    if named.is_none_or(|(_, of_name)| *of_name != activation)
+        && let Some((name, _)) = ACTIVATIONS.iter().find(|(_, known)| *known == activation)
+    {
+        config.insert(key.to_owned(), json!(name));
+    }
 }
 
 /// Sets `pruned_heads` so that it says how many heads each layer has left. The heads that it names already are kept

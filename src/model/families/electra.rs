@@ -9,7 +9,7 @@ pub(super) const FAMILY: Family = Family {
     model_type: "electra",
     spec,
     config,
-    unsaid: |_| None,
+    unsaid,
     prefix: "electra.",
     encoder: &[("embeddings_project", "embeddings_project")],
     stacked: &[],
@@ -33,6 +33,16 @@ fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
     spec.classifier = ClassifierHead::Dense { activation: Activation::Gelu, drops_input: true };
     spec.masked_lm_activation = Activation::Gelu;
     Ok(spec)
+}
+
+fn unsaid(spec: &EncoderSpec) -> Option<String> {
+    (spec.embedding == Embedding::Projected(spec.hidden_size)).then(|| {
+        format!(
+            "ELECTRA has no projection of embeddings that are as wide as its layers, {0}: make the layers wider or narrower \
+             than {0}",
+            spec.hidden_size
+        )
+    })
 }
 
 fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) {

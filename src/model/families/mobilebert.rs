@@ -33,6 +33,7 @@ pub(super) const FAMILY: Family = Family {
         ("cls.predictions.dense", "cls.predictions.dense"),
         ("classifier", "classifier"),
     ],
+    unsaid,
     architectures: ["MobileBertModel", "MobileBertForSequenceClassification", "MobileBertForMaskedLM"],
     ..bert::FAMILY
 };
@@ -84,6 +85,13 @@ fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
         spec.classifier = ClassifierHead::First;
     }
     Ok(spec)
+}
+
+fn unsaid(spec: &EncoderSpec) -> Option<String> {
+    let (words, hidden) = (spec.word_width(), spec.hidden_size);
+    (words > hidden).then(|| {
+        format!("embeddings of words cannot be wider than layers in MobileBERT: {words} against {hidden}; make the layers wider")
+    })
 }
 
 fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) {

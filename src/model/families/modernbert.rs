@@ -61,7 +61,11 @@ fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
         return Err(config
             .fault(&format!("heads are {} wide; pairs of their numbers are turned: it must be even", spec.head_dim)));
     }
-    let reach = config.positive_or("local_attention", 128)? / 2;
+    let window = config.positive_or("local_attention", 128)?;
+    if window < 2 {
+        return Err(config.fault("`local_attention` must be at least 2: it lies half to each side"));
+    }
+    let reach = window / 2;
     let is_local = local_layers(config, spec.n_layers())?;
     for (layer, is_local) in spec.layers.iter_mut().zip(is_local) {
         layer.reach = is_local.then_some(reach);
@@ -79,6 +83,9 @@ fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
     spec.classifier_dropout = spec.classifier_dropout.or(Some(0.0));
     spec.positions = Positions::NoTable;
     spec.type_vocab_size = 0;
+    // The rate is of embeddings alone; that of what attention and feed-forward nets give is not known here.
+    spec.drops_attention_output = false;
+    spec.drops_feed_forward = false;
     spec.pre_norm = true;
     spec.gated = true;
     spec.rotary = Some(Rotary {
@@ -121,9 +128,15 @@ fn local_layers(config: &Fields<'_>, n_layers: usize) -> Result<Vec<bool>, Model
 
 /// The base of the angles, as newer configs have it by the type of a layer, or older ones under a key of its own.
 fn theta(config: &Fields<'_>, layer_type: &str, key: &str, default: f64) -> Result<f64, ModelError> {
-    let theta = config.value("rope_parameters").and_then(|all| all.get(layer_type)?.get("rope_theta")?.as_f64());
-    let theta = theta.map_or_else(|| config.number_or(key, default), Ok)?;
-    if theta > 0.0 { Ok(theta) } else { Err(config.fault(&format!("`{key}` must be above 0"))) }
+    let newer = config.value("rope_parameters").and_then(|all| all.get(layer_type));
+    if let Some(kind) = newer.and_then(|newer| newer.get("rope_type")).filter(|kind| *kind != "default") {
+        return Err(config.fault(&format!("`rope_type` of `{layer_type}` is {kind}; lmpipe turns by `default` alone")));
+    }
+    let (theta, place) = match newer.and_then(|newer| newer.get("rope_theta")) {
+        Some(theta) => (theta.as_f64().unwrap_or(f64::NAN), format!("`rope_theta` of `{layer_type}`")),
+        None => (config.number_or(key, default)?, format!("`{key}`")),
+    };
+    if theta.is_finite() && theta > 0.0 { Ok(theta) } else { Err(config.fault(&format!("{place} must be above 0"))) }
 }
 
 fn unsaid(spec: &EncoderSpec) -> Option<String> {
@@ -155,6 +168,7 @@ fn config(spec: &EncoderSpec, config: &mut Map<String, Value>) {
     }
     let rotary = spec.rotary.unwrap_or(Rotary { theta: 160_000.0, local_theta: 10_000.0 });
     let Biases { attention, feed_forward, norms, transform, decoder } = spec.biases;
+    bert::write_activation(spec.masked_lm_activation, "classifier_activation", config);
     let of_mean = spec.classifier == ClassifierHead::Transform { of_mean: true };
     for (key, value) in [
         ("global_rope_theta", json!(rotary.theta)),
