@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Comparison, ExportError, Format, Samples, onnx, readback};
 use crate::{
     base::fs,
-    model::{FloatType, Model, Quantized},
+    model::{FloatType, Model},
 };
 
 /// What was written, and what reading it back found.
@@ -50,7 +50,7 @@ pub(super) fn draft(
         Format::Hf(_) => return Err(ExportError::Unfit("a Hugging Face model is a folder: name one".to_owned())),
     };
     let draft = fs::write_draft(to, &bytes)?;
-    let (n_bytes, int8) = (bytes.len() as u64, model.quantized != Quantized::No);
+    let (n_bytes, int8) = (bytes.len() as u64, model.quantized.is_int8());
     // The file is read again: what is in memory is no longer needed.
     drop(bytes);
     let comparison = readback::compare(draft.path(), model, samples)?;

@@ -5,7 +5,7 @@ use std::{fs as files, path::Path};
 use super::{Comparison, ExportError, Samples, Written};
 use crate::{
     base::fs::AtPath,
-    model::{FloatType, Head, Model, Packed, Quantized},
+    model::{FloatType, Head, Model, Packed},
     runtime::Executor,
 };
 
@@ -27,7 +27,7 @@ pub(super) fn write(
     if let Some(difference) = written.difference(&model, floats)? {
         return Err(ExportError::Misread(difference));
     }
-    let int8 = model.quantized != Quantized::No;
+    let int8 = model.quantized.is_int8();
     let comparison = compare(model, written, samples)?;
     judge(&comparison, floats, int8)?;
     let path = draft.join(WEIGHTS);

@@ -28,7 +28,9 @@ impl Model {
         if let Some(name) = theirs.iter().find(|name| !mine.contains(name)) {
             return Ok(Some(format!("it lacks {}", plural::list(&[name]))));
         }
-        for (name, tensor) in &source.params {
+        let is_packed =
+            |name: &String| name.strip_suffix(".weight").is_some_and(|module| source.packed.contains_key(module));
+        for (name, tensor) in source.params.iter().filter(|(name, _)| !is_packed(name)) {
             let (expected, found) = (numbers(tensor)?, numbers(&self.params[name])?);
             let is_same =
                 |(value, found): (&f32, &f32)| floats.round(*value).map(f32::to_bits) == Some(found.to_bits());
@@ -41,6 +43,11 @@ impl Model {
             if found.values() != weight.values() || found.scales() != weight.scales() {
                 return Ok(Some(format!("`{module}` reads as other numbers")));
             }
+        }
+        if let Some((module, _)) =
+            source.packed.iter().find(|(module, weight)| self.packed.get(*module) != Some(*weight))
+        {
+            return Ok(Some(format!("`{module}` reads as other numbers")));
         }
         Ok(None)
     }

@@ -4,9 +4,8 @@ use std::{fmt, sync::OnceLock};
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
-use serde_json::{Value, json};
 
-use super::{ModelError, Quantized};
+use super::ModelError;
 use crate::kernels::{
     linear::{After, Linear, Quantized as Rows},
     quantize,
@@ -157,115 +156,9 @@ impl CustomOp1 for Product<'_> {
     }
 }
 
-/// The block of `config.json` that tells readers of compressed-tensors what is int8. For linear layers it has only keys that
-/// every release of that library knows, for its readers refuse others.
-pub(super) fn config(embeddings: bool, ignore: &[String]) -> Value {
-    let weights = json!({"num_bits": 8, "type": "int", "symmetric": true, "strategy": "channel", "dynamic": false});
-    let mut groups = json!({
-        "group_0": {
-            "targets": ["Linear"],
-            "weights": weights,
-            "input_activations":
-                {"num_bits": 8, "type": "int", "symmetric": true, "strategy": "token", "dynamic": true},
-            "output_activations": null
-        }
-    });
-    if embeddings {
-        // Without a format of its own, a group that has weights only is taken for `pack-quantized`. Releases that do not
-        // know the key do not know int8 embeddings either.
-        groups["group_1"] = json!({
-            "format": "int-quantized",
-            "targets": ["Embedding"],
-            "weights": weights,
-            "input_activations": null,
-            "output_activations": null
-        });
-    }
-    json!({
-        "quant_method": "compressed-tensors",
-        "format": "int-quantized",
-        "quantization_status": "compressed",
-        "config_groups": groups,
-        "ignore": ignore,
-        "kv_cache_scheme": null,
-        "global_compression_ratio": null
-    })
-}
-
-/// Reads the block; the error says what lmpipe cannot run.
-pub(super) fn read_config(block: &Value) -> std::result::Result<Quantized, String> {
-    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-    let method = text(block, "quant_method").unwrap_or_default();
-    let format = text(block, "format").unwrap_or_default();
-    if method != "compressed-tensors" || format != "int-quantized" {
-        return Err(format!(
-            "`quantization_config` is `{method}` in the format `{format}`; lmpipe reads `compressed-tensors` in the \
-             format `int-quantized`"
-        ));
-    }
-    let groups = block.get("config_groups").and_then(Value::as_object);
-    let groups = groups.ok_or("`quantization_config` has no `config_groups`")?;
-    let mut embeddings = false;
-    for (name, group) in groups {
-        if let Some(format) = text(group, "format").filter(|format| format != "int-quantized") {
-            return Err(format!("`{name}` of `quantization_config` is in the format `{format}`, not `int-quantized`"));
-        }
-        let weights = &group["weights"];
-        let fits = weights["num_bits"] == 8
-            && weights["type"] == "int"
-            && weights["symmetric"] == true
-            && weights["strategy"] == "channel";
-        if !fits {
-            return Err(format!("`{name}` of `quantization_config`: weights must be symmetric int8 per channel"));
-        }
-        let targets: Vec<_> = group["targets"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let activations = &group["input_activations"];
-        let per_token = activations["num_bits"] == 8
-            && activations["type"] == "int"
-            && activations["symmetric"] == true
-            && activations["strategy"] == "token"
-            && activations["dynamic"] == true;
-        match targets.as_slice() {
-            ["Embedding"] if activations.is_null() => embeddings = true,
-            ["Linear"] if per_token => {}
-            ["Linear"] => {
-                return Err(format!(
-                    "`{name}` of `quantization_config`: activations must be symmetric int8 per token, dynamic"
-                ));
-            }
-            _ => {
-                return Err(format!(
-                    "`{name}` of `quantization_config` targets {}; lmpipe reads `Linear` and `Embedding`",
-                    crate::base::plural::list(&targets)
-                ));
-            }
-        }
-    }
-    let ignore = block.get("ignore").and_then(Value::as_array).into_iter().flatten();
-    Ok(Quantized::Int8 { embeddings, ignore: ignore.filter_map(Value::as_str).map(str::to_owned).collect() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_block_reads_back_and_others_are_refused() {
-        let ignore = vec!["classifier".to_owned()];
-        for embeddings in [false, true] {
-            let read = read_config(&config(embeddings, &ignore)).unwrap();
-            assert_eq!(read, Quantized::Int8 { embeddings, ignore: ignore.clone() });
-        }
-        let edit = |path: &str, value: Value| {
-            let mut block = config(false, &ignore);
-            *block.pointer_mut(path).unwrap() = value;
-            read_config(&block).unwrap_err()
-        };
-        assert!(edit("/quant_method", json!("gptq")).contains("`gptq`"));
-        assert!(edit("/config_groups/group_0/weights/num_bits", json!(4)).contains("`group_0`"));
-        assert!(edit("/config_groups/group_0/targets", json!(["Conv1d"])).contains("`Conv1d`"));
-        assert!(edit("/config_groups/group_0/input_activations/dynamic", json!(false)).contains("dynamic"));
-    }
 
     #[test]
     fn a_table_is_near_its_source() {

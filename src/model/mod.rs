@@ -18,7 +18,9 @@ mod linear;
 mod memory;
 mod network;
 mod ops;
+mod packed;
 mod params;
+mod quantization;
 mod spec;
 
 pub use crate::kernels::rotary::frequencies as rotary_frequencies;
@@ -30,10 +32,12 @@ pub use inspect::{Inspection, Opening, Part, Place, StoredFile, StoredType, With
 pub use int8::Int8Weight;
 pub use memory::TrainingMemory;
 pub(crate) use network::globals;
-pub use network::{Head, Keep, Model, Output, Packed, Quantized};
+pub use network::{Head, Keep, Model, Output, Packed};
 pub use ops::relations;
+pub use packed::{PackedWeight, Width};
 pub(crate) use params::{DECODER_REST, FINAL_NORM, PROJECTION, TRANSFORM, TRANSFORM_NORM};
 pub use params::{Parameter, parameters};
+pub use quantization::Quantized;
 pub use spec::{
     Activation, Biases, Bottleneck, ClassifierHead, Embedding, EncoderSpec, LayerShape, Norm, Positions, Rotary,
 };

@@ -11,7 +11,9 @@ use super::{
     families, init,
     memory::TrainingMemory,
     ops::Route,
+    packed::PackedWeight,
     params::{Parameter, parameters},
+    quantization::Quantized,
 };
 
 /// What stands on the encoder.
@@ -26,20 +28,6 @@ pub enum Head {
     },
     /// Masked language modelling: dense, activation, norm, and the tied decoder.
     MaskedLm,
-}
-
-/// How the linear layers of a model are stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Quantized {
-    /// As f32.
-    No,
-    /// As int8 in compressed-tensors' `int-quantized` form; `embeddings` when the embedding tables are int8 too.
-    Int8 {
-        /// Whether the embedding tables are int8 too.
-        embeddings: bool,
-        /// The modules that stay f32, as `quantization_config.ignore` names them.
-        ignore: Vec<String>,
-    },
 }
 
 /// A model. Parameters are kept under Hugging Face's names in their modern form (`bert.encoder.layer.0.attention.self.query.weight`,
@@ -58,7 +46,10 @@ pub struct Model {
     pub params: BTreeMap<String, Tensor>,
     /// The int8 weights by the name of their module (`bert.encoder.layer.0.output.dense`); their biases are in `params`.
     pub int8: BTreeMap<String, Int8Weight>,
-    /// How linear layers are stored.
+    /// The weights that are stored in a few bits and computed in f32, by the name of their module; their f32 numbers are in
+    /// `params`.
+    pub packed: BTreeMap<String, PackedWeight>,
+    /// How weights are stored.
     pub quantized: Quantized,
     /// Where it is.
     pub device: Device,
@@ -120,8 +111,8 @@ impl fmt::Debug for Model {
 }
 
 impl Model {
-    /// Reads a Hugging Face directory: `config.json` and its weights (safetensors or a pickle, in one file or several), f32 or
-    /// int8.
+    /// Reads a Hugging Face directory: `config.json` and its weights (safetensors or a pickle, in one file or several), floats,
+    /// int8, or packed in a few bits.
     ///
     /// Names of old checkpoints (`gamma`, `beta`), and with or without the `bert.` prefix, are understood. A head that
     /// the checkpoint lacks is [`Head::None`].
@@ -165,6 +156,7 @@ impl Model {
         let is_wanted = |name: &str| wanted.iter().any(|parameter| parameter.name == name);
         self.params.retain(|name, _| is_wanted(name) && !name.starts_with("classifier."));
         self.int8.retain(|module, _| is_wanted(&format!("{module}.weight")) && module != "classifier");
+        self.packed.retain(|module, _| is_wanted(&format!("{module}.weight")) && module != "classifier");
         self.fill_in(&wanted, seed)?;
         if let Some(config) = self.config.as_object_mut() {
             // It described the head that is gone.
@@ -220,6 +212,7 @@ impl Model {
             config: Value::Object(config),
             params: BTreeMap::new(),
             int8: BTreeMap::new(),
+            packed: BTreeMap::new(),
             quantized: Quantized::No,
             device: device.clone(),
             notes: Vec::new(),
@@ -260,7 +253,7 @@ impl Model {
     pub fn trainable(&mut self) -> Result<BTreeMap<String, Var>, ModelError> {
         if self.quantized != Quantized::No || !self.int8.is_empty() {
             return Err(ModelError::Checkpoint(
-                "an int8 model cannot be trained; train its f32 parent and quantise again".to_owned(),
+                "a quantised model cannot be trained; train its f32 parent and quantise again".to_owned(),
             ));
         }
         let mut variables = BTreeMap::new();

@@ -207,6 +207,8 @@ impl Contender {
             Quantized::No => "f32",
             Quantized::Int8 { embeddings: false, .. } => "int8, embeddings f32",
             Quantized::Int8 { embeddings: true, .. } => "int8 with int8 embeddings",
+            Quantized::WeightOnly { .. } if model.quantized.weights() == "int4" => "f32, stored as int4",
+            Quantized::WeightOnly { .. } => "f32, stored as int8",
         };
         let (name, artifact, model) = (artifact.name.clone(), artifact.clone(), Executor::new(model)?);
         Ok(Self { name, artifact, model, parameters, macs, form })

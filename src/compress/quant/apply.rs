@@ -1,20 +1,22 @@
 //! Applies a scheme to a model.
 
-use super::Scheme;
+use candle_core::Tensor;
+
+use super::{Scheme, quantize_rows};
 use crate::{
     base::plural,
     compress::{CompressError, modules},
-    model::{Head, Int8Weight, Model, Quantized},
+    model::{Head, Int8Weight, Model, PackedWeight, Quantized, Width},
 };
 
-/// What a scheme does to a model: which modules become int8, and which stay f32.
+/// What a scheme does to a model: which modules it makes narrow, and which stay f32.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quantization {
     /// The scheme.
     pub scheme: Scheme,
-    /// Linear layers that become int8, in the order of the model.
+    /// Linear layers that become narrow, in the order of the model.
     pub modules: Vec<String>,
-    /// Embedding tables that become int8.
+    /// Embedding tables that become narrow.
     pub embeddings: Vec<String>,
     /// Linear layers that stay f32, as `quantization_config.ignore` names them.
     pub ignore: Vec<String>,
@@ -68,11 +70,38 @@ pub fn quantize(parent: &Model, plan: &Quantization) -> Result<Model, CompressEr
             .params
             .remove(&name)
             .ok_or_else(|| CompressError::Unfit(format!("the model has no f32 parameter `{name}` to quantise")))?;
-        let int8 = Int8Weight::from_f32(&weight).map_err(|error| CompressError::Unfit(format!("`{name}`: {error}")))?;
-        model.int8.insert(module.clone(), int8);
+        let at = |error: String| CompressError::Unfit(format!("`{name}`: {error}"));
+        match plan.scheme {
+            Scheme::W8A8 => {
+                let int8 = Int8Weight::from_f32(&weight).map_err(|error| at(error.to_string()))?;
+                model.int8.insert(module.clone(), int8);
+            }
+            Scheme::WeightOnly(width) => {
+                let packed = pack(&weight, width).map_err(at)?;
+                model.params.insert(name, packed.dequantize(&model.device)?);
+                model.packed.insert(module.clone(), packed);
+            }
+        }
     }
-    model.quantized = Quantized::Int8 { embeddings: !plan.embeddings.is_empty(), ignore: plan.ignore.clone() };
+    let (embeddings, ignore) = (!plan.embeddings.is_empty(), plan.ignore.clone());
+    model.quantized = match plan.scheme {
+        Scheme::W8A8 => Quantized::Int8 { embeddings, ignore },
+        Scheme::WeightOnly(width) => Quantized::WeightOnly { width, embeddings, ignore },
+    };
     Ok(model)
+}
+
+/// A weight in a few bits; the error says what does not fit.
+fn pack(weight: &Tensor, width: Width) -> Result<PackedWeight, String> {
+    let failed = |error: candle_core::Error| error.to_string();
+    let columns = weight.dim(1).map_err(failed)?;
+    let group = width.group_of(columns)?;
+    let weights = weight.flatten_all().and_then(|flat| flat.to_vec1::<f32>()).map_err(failed)?;
+    if weights.iter().any(|weight| !weight.is_finite()) {
+        return Err("a weight that is not finite cannot be quantised".to_owned());
+    }
+    let rows = quantize_rows(&weights, group, width.bits);
+    PackedWeight::from_parts(columns, width, rows.values, rows.scales).map_err(|error| error.to_string())
 }
 
 /// The embedding tables of a model.

@@ -7,7 +7,7 @@ mod scheme;
 
 pub use apply::{Quantization, quantize};
 pub use reference::{Comparison, compare};
-pub use round::{Int8Rows, quantize_rows};
+pub use round::{IntRows, quantize_rows};
 pub use scheme::Scheme;
 
 #[cfg(test)]
@@ -20,7 +20,12 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{base::fs, compress::verify, model::Model};
+    use crate::{
+        base::fs,
+        compress::verify,
+        model::{FloatType, Model, Packed, Width},
+        runtime::Executor,
+    };
 
     fn formats(name: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats").join(name)
@@ -31,9 +36,13 @@ mod tests {
     }
 
     fn written(embeddings: bool, ignore: &[&str]) -> (tempfile::TempDir, Model, Comparison) {
+        written_as(Scheme::W8A8, embeddings, ignore)
+    }
+
+    fn written_as(scheme: Scheme, embeddings: bool, ignore: &[&str]) -> (tempfile::TempDir, Model, Comparison) {
         let parent = Model::load(&formats("fp32"), &Device::Cpu).unwrap();
         let ignore: Vec<String> = ignore.iter().map(ToString::to_string).collect();
-        let plan = Quantization::plan(&parent, Scheme::W8A8, embeddings, &ignore).unwrap();
+        let plan = Quantization::plan(&parent, scheme, embeddings, &ignore).unwrap();
         let model = quantize(&parent, &plan).unwrap();
         let dir = tempfile::tempdir().unwrap();
         model.save(dir.path(), &formats("fp32")).unwrap();
@@ -62,6 +71,69 @@ mod tests {
                 assert_eq!(Some(value), theirs.pointer(&format!("{path}/{key}")), "{path}/{key}");
             }
         }
+    }
+
+    #[test]
+    fn packed_files_are_compressed_tensors_own_to_the_byte() {
+        let forms = [
+            ("w4a16", Width { bits: 4, group_size: Some(16) }, false),
+            ("w8a16", Width { bits: 8, group_size: None }, true),
+        ];
+        let said = json(&formats("logits.json"));
+        let numbers = |value: &Value| -> Vec<f64> {
+            value
+                .as_array()
+                .unwrap()
+                .iter()
+                .flat_map(|row| row.as_array().unwrap())
+                .map(|x| x.as_f64().unwrap())
+                .collect()
+        };
+        let ids: Vec<u32> = numbers(&said["input_ids"]).into_iter().map(|id| id as u32).collect();
+        for (theirs, width, embeddings) in forms {
+            let (dir, model, compared) = written_as(Scheme::WeightOnly(width), embeddings, &[]);
+            let bytes = |dir: &Path| fs::read(&dir.join("model.safetensors")).unwrap();
+            assert!(bytes(dir.path()) == bytes(&formats(theirs)), "the bytes of {theirs}");
+            assert!(compared.price > 1e-4 && compared.from_reference < 1e-6, "{compared:?}");
+            let ours = json(&dir.path().join("config.json"))["quantization_config"].clone();
+            let block = json(&formats(theirs).join("config.json"))["quantization_config"].clone();
+            for key in ["quant_method", "format", "quantization_status", "ignore"] {
+                assert_eq!(ours[key], block[key], "{key}");
+            }
+            for (key, value) in ours.pointer("/config_groups/group_0/weights").unwrap().as_object().unwrap() {
+                assert_eq!(Some(value), block.pointer(&format!("/config_groups/group_0/weights/{key}")), "{key}");
+            }
+            let read = Model::load(&formats(theirs), &Device::Cpu).unwrap();
+            assert_eq!(read.difference(&model, FloatType::F32).unwrap(), None);
+            let batch =
+                Packed { input_ids: &ids, type_ids: &vec![0; ids.len()], offsets: &[0, ids.len() / 2, ids.len()] };
+            let answers = Executor::new(read).unwrap().answers(batch).unwrap();
+            for (found, expected) in answers.iter().zip(numbers(&said["logits"][theirs])) {
+                assert!((f64::from(*found) - expected).abs() < 1e-5, "{theirs}: {found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn modules_that_a_family_keeps_as_one_are_packed_as_one() {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/families/modernbert-masked-lm");
+        let parent = Model::load(&from, &Device::Cpu).unwrap();
+        let scheme = Scheme::WeightOnly(Width { bits: 8, group_size: None });
+        let plan = Quantization::plan(&parent, scheme, false, &[]).unwrap();
+        let (model, dir) = (quantize(&parent, &plan).unwrap(), tempfile::tempdir().unwrap());
+        model.save(dir.path(), &from).unwrap();
+        compare(&parent, &verify::read_back(&model, dir.path()).unwrap(), &plan).unwrap();
+        let header = String::from_utf8_lossy(&fs::read(&dir.path().join("model.safetensors")).unwrap()).into_owned();
+        assert!(header.contains("layers.0.attn.Wqkv.weight_packed"), "stacked");
+    }
+
+    #[test]
+    fn groups_that_do_not_divide_a_row_are_told() {
+        let parent = Model::load(&formats("fp32"), &Device::Cpu).unwrap();
+        let scheme = Scheme::WeightOnly(Width { bits: 4, group_size: Some(128) });
+        let plan = Quantization::plan(&parent, scheme, false, &[]).unwrap();
+        let error = quantize(&parent, &plan).unwrap_err().to_string();
+        assert!(error.contains("`group_size` is 128, which does not divide its rows of 32; 32, 16 would"), "{error}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{Quantization, quantize_rows};
+use super::{Quantization, Scheme, quantize_rows};
 use crate::{
     compress::{CompressError, verify},
     data::Batch,
@@ -49,7 +49,7 @@ pub fn compare(parent: &Model, quantized: &Model, plan: &Quantization) -> Result
         let allowed = factor * price + 1e-5;
         if !apart.is_finite() || found.len() != reference.len() || apart > allowed {
             return Err(CompressError::Unfit(format!(
-                "the int8 model does not compute what it should: behind layer {layer} its states differ from the \
+                "the quantised model does not compute what it should: behind layer {layer} its states differ from the \
                  reference by {apart:.1e} of their size, and rounding explains {allowed:.1e}; this is a fault of lmpipe"
             )));
         }
@@ -73,12 +73,14 @@ fn reference(parent: &Model, plan: &Quantization, batch: &Batch) -> Result<Vec<V
     let mut model = parent.frozen();
     for module in plan.modules.iter().chain(&plan.embeddings) {
         let name = format!("{module}.weight");
-        let weight = rounded(model.params.get(&name).ok_or_else(|| missing(&name))?)?;
+        let weight = model.params.get(&name).ok_or_else(|| missing(&name))?;
+        let weight = rounded(weight, group(plan, weight.dim(1)?)?, plan.scheme.bits())?;
         model.params.insert(name, weight);
     }
     let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
     let output = model.forward_changed(packed, Keep { hidden_states: true, ..Keep::default() }, &|module, x| {
-        if plan.modules.iter().any(|other| other == module) { rounded(x) } else { Ok(x.clone()) }
+        let is_rounded = plan.scheme == Scheme::W8A8 && plan.modules.iter().any(|other| other == module);
+        if is_rounded { rounded(x, x.dim(1)?, 8) } else { Ok(x.clone()) }
     })?;
     flat(&output)
 }
@@ -97,9 +99,12 @@ fn check_stored(parent: &Model, quantized: &Model, plan: &Quantization) -> Resul
     for module in plan.modules.iter().chain(&plan.embeddings) {
         let name = format!("{module}.weight");
         let weight = parent.params.get(&name).ok_or_else(|| missing(&name))?;
-        let expected = quantize_rows(&weight.flatten_all()?.to_vec1::<f32>()?, weight.dim(1)?);
-        let stored = quantized.int8.get(module).ok_or_else(|| missing(&name))?;
-        if stored.values() != expected.values || stored.scales() != expected.scales {
+        let columns = group(plan, weight.dim(1)?)?;
+        let expected = quantize_rows(&weight.flatten_all()?.to_vec1::<f32>()?, columns, plan.scheme.bits());
+        let int8 = quantized.int8.get(module).map(|weight| (weight.values(), weight.scales()));
+        let packed = quantized.packed.get(module).map(|weight| (weight.values(), weight.scales()));
+        let (values, scales) = int8.or(packed).ok_or_else(|| missing(&name))?;
+        if values != expected.values || scales != expected.scales {
             return Err(CompressError::Unfit(format!(
                 "`{name}` is not stored as the scheme's formula rounds it; this is a fault of lmpipe"
             )));
@@ -112,9 +117,16 @@ fn missing(name: &str) -> CompressError {
     CompressError::Unfit(format!("the model has no parameter `{name}`"))
 }
 
-/// Each row to int8 and back.
-fn rounded(x: &Tensor) -> candle_core::Result<Tensor> {
-    let (_, columns) = x.dims2()?;
-    let rows = quantize_rows(&x.flatten_all()?.to_vec1::<f32>()?, columns);
+/// How many neighbours in a row of a weight share a scale.
+fn group(plan: &Quantization, columns: usize) -> Result<usize, CompressError> {
+    match plan.scheme {
+        Scheme::W8A8 => Ok(columns),
+        Scheme::WeightOnly(width) => width.group_of(columns).map_err(CompressError::Unfit),
+    }
+}
+
+/// Each so many numbers to integers and back.
+fn rounded(x: &Tensor, columns: usize, bits: u32) -> candle_core::Result<Tensor> {
+    let rows = quantize_rows(&x.flatten_all()?.to_vec1::<f32>()?, columns, bits);
     Tensor::from_vec(rows.dequantize(), x.shape(), x.device())
 }

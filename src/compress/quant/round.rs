@@ -1,8 +1,8 @@
-//! The rounding formula: f32 rows to int8 and back.
+//! The rounding formula: f32 rows to integers and back.
 
-/// Rows of int8 with a scale each: `x ≈ value · scale`.
+/// Rows of integers with a scale each: `x ≈ value · scale`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Int8Rows {
+pub struct IntRows {
     /// The values, `[rows, columns]`.
     pub values: Vec<i8>,
     /// The scales, `[rows]`.
@@ -11,30 +11,31 @@ pub struct Int8Rows {
 
 /// Quantises each row by itself, symmetrically:
 ///
-/// `scale = max |x| / 127.5` (f32's epsilon where that is 0), `value = round_half_even(clamp(x / scale, −128, 127))`:
-/// compressed-tensors' `calculate_qparams` and `quantize`, to the bit. The same formula serves weights (a row an output
-/// channel) and activations (a row a token).
+/// `scale = max |x| / (2ᵇ⁻¹ − ½)` (f32's epsilon where that is 0), `value = round_half_even(clamp(x / scale, −2ᵇ⁻¹, 2ᵇ⁻¹ − 1))`
+/// for `b` bits: compressed-tensors' `calculate_qparams` and `quantize`, to the bit. The same formula serves weights (a row an
+/// output channel, or a group in it) and activations (a row a token).
 ///
 /// # Panics
 /// When the values are not whole rows.
 #[must_use]
-pub fn quantize_rows(values: &[f32], columns: usize) -> Int8Rows {
+pub fn quantize_rows(values: &[f32], columns: usize, bits: u32) -> IntRows {
     assert!(columns > 0 && values.len().is_multiple_of(columns), "whole rows");
+    let half = (1 << (bits - 1)) as f32;
     let mut rows =
-        Int8Rows { values: Vec::with_capacity(values.len()), scales: Vec::with_capacity(values.len() / columns) };
+        IntRows { values: Vec::with_capacity(values.len()), scales: Vec::with_capacity(values.len() / columns) };
     for row in values.chunks(columns) {
         let largest = row.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
-        let scale = match largest / 127.5 {
+        let scale = match largest / (half - 0.5) {
             0.0 => f32::EPSILON,
             scale => scale,
         };
         rows.scales.push(scale);
-        rows.values.extend(row.iter().map(|x| (x / scale).clamp(-128.0, 127.0).round_ties_even() as i8));
+        rows.values.extend(row.iter().map(|x| (x / scale).clamp(-half, half - 1.0).round_ties_even() as i8));
     }
     rows
 }
 
-impl Int8Rows {
+impl IntRows {
     /// The values that the rows stand for.
     #[must_use]
     pub fn dequantize(&self) -> Vec<f32> {
@@ -56,10 +57,12 @@ mod tests {
 
     #[test]
     fn the_formula() {
-        let rows = quantize_rows(&[255.0, -255.0, 5.0, -1.0, 0.0, 0.0, 0.0, 0.0], 4);
+        let rows = quantize_rows(&[255.0, -255.0, 5.0, -1.0, 0.0, 0.0, 0.0, 0.0], 4, 8);
         // ±127.5: clamped to 127 above, rounded to −128 (even) below; 2.5 and −0.5 go to the even neighbour too.
         assert_eq!(rows.values, [127, -128, 2, 0, 0, 0, 0, 0]);
         assert_eq!(rows.scales, [2.0, f32::EPSILON]);
+        let rows = quantize_rows(&[15.0, -15.0, 5.0, -1.0], 4, 4);
+        assert_eq!((rows.values, rows.scales), (vec![7, -8, 2, 0], vec![2.0]));
     }
 
     #[test]
@@ -69,7 +72,7 @@ mod tests {
             let columns = stream.random_range(1..40);
             let size = 10f32.powi(stream.random_range(-20..20));
             let values: Vec<f32> = (0..columns * 3).map(|_| (rng::uniform(&mut stream) - 0.5) * size).collect();
-            let rows = quantize_rows(&values, columns);
+            let rows = quantize_rows(&values, columns, 8);
             for (i, (x, y)) in values.iter().zip(rows.dequantize()).enumerate() {
                 let step = rows.scales[i / columns];
                 // The largest positive value alone is clamped, by half a step; the rest is rounded, by half at most.

@@ -23,9 +23,8 @@ use serde_json::{Value, json};
 pub(super) use stored::{Format, Stored, format};
 
 use super::{
-    ClassifierHead, EncoderSpec, FloatType, Head, Int8Weight, Model, ModelError, Quantized,
+    ClassifierHead, EncoderSpec, FloatType, Head, Int8Weight, Model, ModelError, PackedWeight, Quantized,
     families::{self, Family},
-    int8,
     network::label_maps,
     params::{EMBEDDINGS, Parameter, TRANSFORM, parameters},
 };
@@ -47,9 +46,9 @@ pub(super) fn read(dir: &Path, device: &Device) -> Result<(Model, Vec<Stored>), 
     let mut spec = (family.spec)(&config)?;
     let quantized = match config.value("quantization_config") {
         None => Quantized::No,
-        Some(block) => int8::read_config(block).map_err(|error| config.fault(&error))?.with_our_names(family),
+        Some(block) => Quantized::read(block).map_err(|error| config.fault(&error))?.with_our_names(family),
     };
-    if quantized != Quantized::No && !device.is_cpu() {
+    if quantized.is_int8() && !device.is_cpu() {
         return Err(ModelError::Device("int8 models run on `cpu` only".to_owned()));
     }
 
@@ -72,7 +71,14 @@ pub(super) fn read(dir: &Path, device: &Device) -> Result<(Model, Vec<Stored>), 
     }
 
     let wanted = parameters(&spec, &head);
-    let mut reader = Reader { raw, device, params: BTreeMap::new(), int8: BTreeMap::new() };
+    let mut reader = Reader {
+        raw,
+        device,
+        quantized: &quantized,
+        params: BTreeMap::new(),
+        int8: BTreeMap::new(),
+        packed: BTreeMap::new(),
+    };
     reader.require_all(&wanted, dir)?;
     for parameter in &wanted {
         reader.take(parameter)?;
@@ -80,17 +86,20 @@ pub(super) fn read(dir: &Path, device: &Device) -> Result<(Model, Vec<Stored>), 
     if head == Head::MaskedLm {
         reader.take_decoder(&spec)?;
     }
-    let Reader { raw, params, int8, .. } = reader;
+    let Reader { raw, params, int8, packed, .. } = reader;
     notes.extend(raw.keys().filter(|name| *name != DECODER).map(|name| format!("`{name}` is not used")));
     if quantized == Quantized::No && !int8.is_empty() {
         return Err(config.fault("the weights are int8, but there is no `quantization_config`"));
     }
-    if quantized != Quantized::No && int8.is_empty() {
+    if quantized.is_int8() && int8.is_empty() {
         return Err(config.fault("there is a `quantization_config`, but no weight is int8"));
     }
+    if matches!(quantized, Quantized::WeightOnly { .. }) && packed.is_empty() {
+        return Err(config.fault("there is a `quantization_config`, but no weight is packed"));
+    }
     let device = device.clone();
-    let model =
-        Model { spec, head, config: Value::Object(object), params, int8, quantized, device, notes, memory: None };
+    let config = Value::Object(object);
+    let model = Model { spec, head, config, params, int8, packed, quantized, device, notes, memory: None };
     Ok((model, stored))
 }
 
@@ -141,19 +150,14 @@ fn head(
 impl Quantized {
     /// The same with modules as we call them.
     fn with_our_names(self, family: &Family) -> Self {
-        match self {
-            Self::No => Self::No,
-            Self::Int8 { embeddings, ignore } => {
-                let mut ours: Vec<String> = Vec::new();
-                for module in ignore.iter().flat_map(|module| family.our_modules(module)) {
-                    // A bare encoder names its pooler with and without its prefix.
-                    if !ours.contains(&module) {
-                        ours.push(module);
-                    }
-                }
-                Self::Int8 { embeddings, ignore: ours }
+        let mut ours: Vec<String> = Vec::new();
+        for module in self.ignored().iter().flat_map(|module| family.our_modules(module)) {
+            // A bare encoder names its pooler with and without its prefix.
+            if !ours.contains(&module) {
+                ours.push(module);
             }
         }
+        self.ignoring(ours)
     }
 }
 
@@ -161,15 +165,16 @@ impl Quantized {
 struct Reader<'a> {
     raw: BTreeMap<String, Raw>,
     device: &'a Device,
+    quantized: &'a Quantized,
     params: BTreeMap<String, Tensor>,
     int8: BTreeMap<String, Int8Weight>,
+    packed: BTreeMap<String, PackedWeight>,
 }
 
 impl Reader<'_> {
     /// Says all that is missing at once.
     fn require_all(&self, wanted: &[Parameter], dir: &Path) -> Result<(), ModelError> {
-        let missing: Vec<_> =
-            wanted.iter().map(|parameter| &parameter.name).filter(|name| !self.raw.contains_key(*name)).collect();
+        let missing: Vec<_> = wanted.iter().map(|parameter| &parameter.name).filter(|name| !self.has(name)).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -181,8 +186,12 @@ impl Reader<'_> {
         )))
     }
 
+    fn has(&self, name: &str) -> bool {
+        self.raw.contains_key(name) || self.raw.contains_key(&format!("{name}_packed"))
+    }
+
     fn take(&mut self, parameter: &Parameter) -> Result<(), ModelError> {
-        let Some(raw) = self.raw.remove(&parameter.name) else { return Ok(()) };
+        let Some(raw) = self.raw.remove(&parameter.name) else { return self.take_packed(parameter) };
         expect_shape(&parameter.name, &raw, &parameter.shape)?;
         match (raw.values, parameter.name.strip_suffix(".weight")) {
             (Values::F32(values), _) => {
@@ -210,6 +219,42 @@ impl Reader<'_> {
                 return Err(wrong_type(&parameter.name, &raw, "a float type"));
             }
         }
+        Ok(())
+    }
+
+    /// Takes a weight that is packed in a few bits.
+    fn take_packed(&mut self, parameter: &Parameter) -> Result<(), ModelError> {
+        let name = format!("{}_packed", parameter.name);
+        let Some(raw) = self.raw.remove(&name) else { return Ok(()) };
+        let at = |what: String| ModelError::Checkpoint(format!("`{}`: `{name}`: {what}", raw.file.display()));
+        let (Quantized::WeightOnly { width, .. }, Some(module)) =
+            (self.quantized, parameter.name.strip_suffix(".weight"))
+        else {
+            return Err(
+                at("it is packed, but `config.json` has no `quantization_config` of packed weights".to_owned()),
+            );
+        };
+        let [rows, columns] = parameter.shape[..] else { return Err(at("only matrices can be packed".to_owned())) };
+        let group = width.group_of(columns).map_err(&at)?;
+        expect_shape(&name, &raw, &[rows, width.words(columns)])?;
+        let Values::I32(words) = &raw.values else { return Err(wrong_type(&name, &raw, "I32")) };
+        let mut beside = |suffix: &str| {
+            let name = format!("{}_{suffix}", parameter.name);
+            let found = self.raw.remove(&name);
+            found.map(|raw| (name.clone(), raw)).ok_or_else(|| at(format!("`{name}` is missing")))
+        };
+        let (name_of_scale, scale) = beside("scale")?;
+        expect_shape(&name_of_scale, &scale, &[rows, columns / group])?;
+        let (name_of_shape, shape) = beside("shape")?;
+        let Values::F32(scales) = scale.values else { return Err(wrong_type(&name_of_scale, &scale, "a float type")) };
+        expect_finite(&name_of_scale, &scales, &scale.file)?;
+        if !matches!(&shape.values, Values::I64(sizes) if sizes[..] == [rows as i64, columns as i64]) {
+            return Err(at(format!("`{name_of_shape}` does not say [{rows}, {columns}]")));
+        }
+        let weight = PackedWeight::from_words([rows, columns], *width, words, scales);
+        let weight = weight.map_err(|error| at(error.to_string()))?;
+        self.params.insert(parameter.name.clone(), weight.dequantize(self.device)?);
+        self.packed.insert(module.to_owned(), weight);
         Ok(())
     }
 
@@ -280,7 +325,8 @@ pub(crate) fn copy_tokenizer(from: &Path, to: &Path) -> Result<(), fs::PathError
 /// Writes a model directory, f32 parameters in a type. The weights are written last: a directory with weights is whole.
 pub(super) fn save(model: &Model, dir: &Path, tokenizer_from: &Path, floats: FloatType) -> Result<(), ModelError> {
     let family = families::of_config(&model.config)?;
-    if model.head == Head::MaskedLm && model.int8.contains_key(EMBEDDINGS[0]) && !model.params.contains_key(DECODER) {
+    let has_words = model.int8.contains_key(EMBEDDINGS[0]) || model.packed.contains_key(EMBEDDINGS[0]);
+    if model.head == Head::MaskedLm && has_words && !model.params.contains_key(DECODER) {
         return Err(ModelError::Checkpoint(format!(
             "`{}` is also the decoder of the masked LM, which other programs read as f32: leave it f32",
             EMBEDDINGS[0]
@@ -351,29 +397,33 @@ pub(super) fn config(model: &Model, family: &Family, floats: FloatType) -> Resul
     if model.params.contains_key(DECODER) {
         config.insert("tie_word_embeddings".to_owned(), json!(false));
     }
-    match &model.quantized {
-        Quantized::No => _ = config.shift_remove("quantization_config"),
-        Quantized::Int8 { embeddings, ignore } => {
-            let mut ignore: Vec<_> = ignore.iter().map(|module| family.their_module(module)).collect();
-            ignore.dedup();
-            if model.head == Head::None {
-                // Modules of a bare encoder have no prefix there.
-                let bare: Vec<_> =
-                    ignore.iter().filter_map(|module| module.strip_prefix(family.prefix)).map(str::to_owned).collect();
-                ignore.extend(bare);
-                let mut seen = BTreeSet::new();
-                ignore.retain(|module| seen.insert(module.clone()));
-            }
-            config.insert("quantization_config".to_owned(), int8::config(*embeddings, &ignore));
-        }
+    match model.quantized.clone().ignoring(ignored(model, family)).block() {
+        None => _ = config.shift_remove("quantization_config"),
+        Some(block) => _ = config.insert("quantization_config".to_owned(), block),
     }
     Ok(Value::Object(config))
+}
+
+/// The modules that stay f32 in a quantised model, as the family calls them.
+fn ignored(model: &Model, family: &Family) -> Vec<String> {
+    let mut ignore: Vec<_> = model.quantized.ignored().iter().map(|module| family.their_module(module)).collect();
+    ignore.dedup();
+    if model.head == Head::None {
+        // Modules of a bare encoder have no prefix there.
+        let bare: Vec<_> =
+            ignore.iter().filter_map(|module| module.strip_prefix(family.prefix)).map(str::to_owned).collect();
+        ignore.extend(bare);
+        let mut seen = BTreeSet::new();
+        ignore.retain(|module| seen.insert(module.clone()));
+    }
+    ignore
 }
 
 /// All tensors under their names in the file.
 fn entries(model: &Model, family: &Family, floats: FloatType) -> Result<BTreeMap<String, Entry<'static>>, ModelError> {
     let mut entries = BTreeMap::new();
-    for (name, tensor) in &model.params {
+    let is_packed = |name: &str| name.strip_suffix(".weight").is_some_and(|module| model.packed.contains_key(module));
+    for (name, tensor) in model.params.iter().filter(|(name, _)| !is_packed(name)) {
         let values = tensor.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?;
         let bytes = floats.bytes(&values).map_err(|place| too_large(name, values[place], floats))?;
         let entry = Entry { kind: dtype(floats), shape: tensor.dims().to_vec(), bytes: Cow::Owned(bytes) };
@@ -388,6 +438,24 @@ fn entries(model: &Model, family: &Family, floats: FloatType) -> Result<BTreeMap
         entries.insert(format!("{module}.weight_scale"), entry);
     }
     check_complete(model, &entries)?;
+    for (module, weight) in &model.packed {
+        let [rows, columns] = weight.shape();
+        let (words, scales) = (weight.words(), weight.scales());
+        let mut insert = |suffix: &str, kind, columns: Option<usize>, bytes: Vec<u8>| {
+            let shape = columns.map_or_else(|| vec![2], |columns| vec![rows, columns]);
+            entries.insert(format!("{module}.weight_{suffix}"), Entry { kind, shape, bytes: Cow::Owned(bytes) });
+        };
+        let bytes = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        insert("packed", Dtype::I32, Some(words.len() / rows.max(1)), bytes);
+        let bytes = scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
+        insert("scale", Dtype::F32, Some(scales.len() / rows.max(1)), bytes);
+        insert(
+            "shape",
+            Dtype::I64,
+            None,
+            [rows, columns].iter().flat_map(|size| (*size as i64).to_le_bytes()).collect(),
+        );
+    }
     names::rename_back(family, entries)
 }
 
@@ -409,7 +477,8 @@ fn too_large(name: &str, value: f32, floats: FloatType) -> ModelError {
 /// What is written must be what the config asks for: a surgery that forgot a tensor ends here, not at the reader.
 fn check_complete(model: &Model, entries: &BTreeMap<String, Entry<'_>>) -> Result<(), ModelError> {
     let wanted = parameters(&model.spec, &model.head);
-    for parameter in &wanted {
+    let is_packed = |name: &str| name.strip_suffix(".weight").is_some_and(|module| model.packed.contains_key(module));
+    for parameter in wanted.iter().filter(|parameter| !is_packed(&parameter.name)) {
         let entry = entries.get(&parameter.name);
         let shape = entry.map(|entry| entry.shape.as_slice());
         if shape != Some(&parameter.shape) {

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use super::{raw::Raw, safetensors::Entry};
+use super::{
+    raw::{Raw, Values},
+    safetensors::Entry,
+};
 use crate::model::{ModelError, families::Family};
 
 /// The tensors of a checkpoint under our names, and what was left over.
@@ -33,9 +36,24 @@ pub(super) fn rename(family: &Family, tensors: BTreeMap<String, Raw>) -> Result<
     Ok(renamed)
 }
 
+/// What a packed weight says of its shape.
+const SHAPE: &str = ".weight_shape";
+
 /// The rows of a tensor in `n` equal parts.
 fn parts(name: &str, raw: Raw, n: usize) -> Result<Vec<Raw>, ModelError> {
     let rows = raw.shape.first().copied().unwrap_or(0);
+    if let (Values::I64(sizes), true) = (&raw.values, name.ends_with(SHAPE)) {
+        // What a packed weight says of its shape is no matrix itself.
+        let sizes: Vec<i64> =
+            sizes.iter().enumerate().map(|(at, &size)| if at == 0 { size / n as i64 } else { size }).collect();
+        let part = || Raw {
+            shape: raw.shape.clone(),
+            values: Values::I64(sizes.clone()),
+            file: raw.file.clone(),
+            kind: raw.kind,
+        };
+        return Ok((0..n).map(|_| part()).collect());
+    }
     let (shape, file) = ([&[rows / n], raw.shape.get(1..).unwrap_or(&[])].concat(), raw.file);
     match raw.values.split(n) {
         Some(parts) if rows.is_multiple_of(n) => {
@@ -71,6 +89,10 @@ pub(super) fn rename_back(
         let mut parts = parts.into_values();
         let Some(mut whole) = parts.next() else { continue };
         for part in parts {
+            if name.ends_with(SHAPE) {
+                whole.bytes = Cow::Owned(taller(&whole.bytes, &part.bytes));
+                continue;
+            }
             if part.kind != whole.kind || part.shape.get(1..) != whole.shape.get(1..) {
                 return Err(ModelError::Checkpoint(format!(
                     "`{name}` holds several of the model's modules in one tensor, but these are of different types or widths: \
@@ -83,4 +105,14 @@ pub(super) fn rename_back(
         renamed.insert(name, whole);
     }
     Ok(renamed)
+}
+
+/// The shape of two packed weights, one above the other.
+fn taller(whole: &[u8], part: &[u8]) -> Vec<u8> {
+    let rows = |shape: &[u8]| shape.first_chunk().map_or(0, |bytes| i64::from_le_bytes(*bytes));
+    let mut taller = whole.to_vec();
+    if let Some(first) = taller.first_chunk_mut() {
+        *first = (rows(whole) + rows(part)).to_le_bytes();
+    }
+    taller
 }

@@ -24,6 +24,8 @@ pub(super) struct Raw {
 pub(super) enum Values {
     F32(Vec<f32>),
     I8(Vec<i8>),
+    I32(Vec<i32>),
+    I64(Vec<i64>),
     /// Another type, which no parameter has.
     Other(Dtype),
 }
@@ -38,6 +40,8 @@ impl Values {
         match self {
             Self::F32(values) => Some(chunks(&values, n)?.map(Self::F32).collect()),
             Self::I8(values) => Some(chunks(&values, n)?.map(Self::I8).collect()),
+            Self::I32(values) => Some(chunks(&values, n)?.map(Self::I32).collect()),
+            Self::I64(values) => Some(chunks(&values, n)?.map(Self::I64).collect()),
             Self::Other(kind) => Some(vec![Self::Other(kind); n]),
         }
     }
@@ -47,6 +51,8 @@ impl Values {
         match self {
             Self::F32(_) => "F32".to_owned(),
             Self::I8(_) => "I8".to_owned(),
+            Self::I32(_) => "I32".to_owned(),
+            Self::I64(_) => "I64".to_owned(),
             Self::Other(kind) => format!("{kind:?}"),
         }
     }
@@ -62,6 +68,8 @@ impl Values {
             Dtype::BF16 => Self::F32(collect(input, len, |bytes| bf16_to_f32(u16::from_le_bytes(bytes)))?),
             Dtype::F64 => Self::F32(collect(input, len, |bytes| f64::from_le_bytes(bytes) as f32)?),
             Dtype::I8 => Self::I8(collect(input, len, i8::from_le_bytes)?),
+            Dtype::I32 => Self::I32(collect(input, len, i32::from_le_bytes)?),
+            Dtype::I64 => Self::I64(collect(input, len, i64::from_le_bytes)?),
             other => {
                 in_parts(input, len, |_| ())?;
                 Self::Other(other)

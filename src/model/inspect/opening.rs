@@ -130,34 +130,40 @@ fn lost_heads(model: &Model, family: &Family, opening: &mut Opening) {
     }
 }
 
-/// What is int8 must be what `quantization_config` says: a module by which they differ is garbage or an error there.
+/// What is quantised must be what `quantization_config` says: a module by which they differ is garbage or an error there.
 fn quantised(model: &Model, family: &Family, class: &str, opening: &mut Opening) {
-    let Quantized::Int8 { embeddings, .. } = model.quantized else { return };
-    opening.needs.push(if embeddings {
-        "`pip install compressed-tensors`, a release that knows int8 embeddings (0.20 does)".to_owned()
+    if model.quantized == Quantized::No {
+        return;
+    }
+    opening.needs.push(if model.quantized.has_tables() {
+        "`pip install compressed-tensors`, a release that knows quantised embeddings (0.20 does)".to_owned()
     } else {
         "`pip install compressed-tensors`".to_owned()
     });
     opening
         .cautions
-        .push("transformers 4 opens int8 models in half precision unless told `dtype=torch.float32`".to_owned());
+        .push("transformers 4 opens quantised models in half precision unless told `dtype=torch.float32`".to_owned());
     let block = &model.config["quantization_config"];
     let ignore: Vec<&str> = block["ignore"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let groups = block["config_groups"].as_object();
-    let targets: Vec<&Value> =
-        groups.into_iter().flat_map(|groups| groups.values()).map(|group| &group["targets"][0]).collect();
-    for (module, kind, is_int8) in modules(model, family, class) {
+    let targets: Vec<&Value> = groups
+        .into_iter()
+        .flat_map(|groups| groups.values())
+        .flat_map(|group| group["targets"].as_array().into_iter().flatten())
+        .collect();
+    let few = model.quantized.weights();
+    for (module, kind, is_narrow) in modules(model, family, class) {
         let Some(is_ignored) = is_ignored(&ignore, &module, kind) else { return };
         let is_meant = targets.iter().any(|target| *target == kind) && !is_ignored;
-        if is_meant != is_int8 {
-            let (is, says) = if is_int8 { ("int8", "f32") } else { ("f32", "int8") };
+        if is_meant != is_narrow {
+            let (is, says) = if is_narrow { (few, "f32") } else { ("f32", few) };
             opening.only(&[], format!("`{module}` is {is}, and `quantization_config` says {says} (by `ignore`)"));
             return;
         }
     }
 }
 
-/// Their linear layers and embedding tables, as their class names them: whether each is int8.
+/// Their linear layers and embedding tables, as their class names them: whether each is quantised.
 fn modules(model: &Model, family: &Family, class: &str) -> Vec<(String, &'static str, bool)> {
     let mut ours: Vec<String> = parameters(&model.spec, &model.head)
         .into_iter()
@@ -177,7 +183,8 @@ fn modules(model: &Model, family: &Family, class: &str) -> Vec<(String, &'static
         let theirs = family.their_module(&module);
         let theirs = if is_bare { theirs.strip_prefix(family.prefix).unwrap_or(&theirs).to_owned() } else { theirs };
         if !modules.iter().any(|(known, ..)| *known == theirs) {
-            modules.push((theirs, kind, model.int8.contains_key(&module)));
+            let is_narrow = model.int8.contains_key(&module) || model.packed.contains_key(&module);
+            modules.push((theirs, kind, is_narrow));
         }
     }
     modules

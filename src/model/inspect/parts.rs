@@ -146,8 +146,11 @@ fn taken(model: &Model, family: &Family, stored: &[Stored], theirs: &str) -> Opt
     }
     // Of modules that are stored as one, all are of the same part.
     let name = family.ours(theirs).into_iter().next()?;
-    if let Some(module) = name.strip_suffix(".weight_scale") {
-        return model.int8.contains_key(module).then_some(name);
+    for suffix in [".weight_scale", ".weight_packed", ".weight_shape"] {
+        if let Some(module) = name.strip_suffix(suffix) {
+            let is_scale = suffix == ".weight_scale" && model.int8.contains_key(module);
+            return (is_scale || model.packed.contains_key(module)).then_some(name);
+        }
     }
     let has_bias =
         || stored.iter().any(|tensor| family.ours(&tensor.name).contains(&"cls.predictions.bias".to_owned()));

@@ -138,6 +138,13 @@ fn quantised(quantized: &Quantized) -> String {
             let ignored = shown(ignore).join(", ");
             format!("int8 by channel, activations by token (compressed-tensors); {tables}; all but {ignored}")
         }
+        Quantized::WeightOnly { width, embeddings, ignore } => {
+            let kind = quantized.weights();
+            let by = width.group_size.map_or_else(|| "channel".to_owned(), |size| format!("{size} weights"));
+            let tables = if *embeddings { format!("embeddings {kind}, too") } else { "embeddings f32".to_owned() };
+            let ignored = shown(ignore).join(", ");
+            format!("{kind} by {by}, computed in f32 (compressed-tensors); {tables}; all but {ignored}")
+        }
     }
 }
 

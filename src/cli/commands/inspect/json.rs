@@ -33,6 +33,14 @@ pub(super) fn of(inspection: &Inspection, words: &Words) -> Value {
                     "weights": "int8 by channel", "activations": "int8 by token", "format": "compressed-tensors",
                     "embeddings": embeddings, "ignore": ignore,
                 }),
+                Quantized::WeightOnly { width, embeddings, ignore } => json!({
+                    "weights": match width.group_size {
+                        None => format!("{} by channel", model.quantized.weights()),
+                        Some(size) => format!("{} by {size} weights", model.quantized.weights()),
+                    },
+                    "activations": "f32", "format": "compressed-tensors",
+                    "embeddings": embeddings, "ignore": ignore,
+                }),
             },
             "unused_bytes": inspection.unused_bytes,
         },

@@ -142,7 +142,7 @@ fn read_view(
     Ok(match values {
         Values::F32(values) => Values::F32(gather(&values, view)),
         Values::I8(values) => Values::I8(gather(&values, view)),
-        other @ Values::Other(_) => other,
+        other => other,
     })
 }
 
