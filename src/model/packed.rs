@@ -162,7 +162,7 @@ mod tests {
         let values: Vec<i8> = (0..20).map(|i| i % 16 - 8).collect();
         let weight = PackedWeight::from_parts(10, four, values.clone(), vec![0.5, 1.0, 2.0, 4.0]).unwrap();
         // −8 is 0 in the lowest bits; a row of ten takes a word and a quarter.
-        assert_eq!(weight.words(), [0x7654_3210, 0x98, 0x1_0FED_CBA_u64 as i32, 0x32]);
+        assert_eq!(weight.words(), [0x7654_3210, 0x98, 0x10FE_DCBA, 0x32]);
         let read = PackedWeight::from_words([2, 10], four, &weight.words(), weight.scales().to_vec()).unwrap();
         assert_eq!(read, weight);
         let numbers = weight.dequantize(&Device::Cpu).unwrap().to_vec2::<f32>().unwrap();
