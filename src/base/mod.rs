@@ -3,6 +3,7 @@
 pub mod canonical;
 pub mod device;
 pub mod digest;
+pub mod every;
 pub mod fs;
 pub mod model_dir;
 pub mod node;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
 
 use super::exit;
-use crate::base::device::DeviceId;
+use crate::base::{device::DeviceId, every::Every};
 
 const STYLES: styling::Styles = styling::Styles::styled()
     .header(styling::AnsiColor::Green.on_default().bold())
@@ -117,6 +117,9 @@ pub(super) struct Run {
     /// Run every stage, whatever the store holds
     #[arg(long)]
     pub(super) force: bool,
+    /// How often a training leaves a checkpoint to go on from: `30s`, `5m`, `200 steps`, `never`
+    #[arg(long, value_name = "EVERY", default_value_t)]
+    pub(super) checkpoint_every: Every,
     /// Where reports go [default: `reports/NAME` in the project of the recipe]
     #[arg(long, value_name = "DIR")]
     pub(super) reports: Option<PathBuf>,

@@ -34,7 +34,7 @@ pub use store::{
     StoredRun,
 };
 
-use crate::base::device::DeviceId;
+use crate::base::{device::DeviceId, every::Every};
 
 /// The version of lmpipe, as artifacts and runs note it.
 pub const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -56,6 +56,8 @@ pub struct Settings {
     pub host: serde_json::Value,
     /// Whether to run everything, cached or not.
     pub force: bool,
+    /// How often a stage leaves what it has so far.
+    pub checkpoints: Every,
     /// The folder that relative paths of the recipe start from.
     pub base_dir: PathBuf,
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     plan::{Key, NodeId, Plan},
-    stage::{Artifact, Cancel, Lease, Progress, Record, RunView, StageCtx, StageError, StageSink},
+    stage::{Artifact, Cancel, Lease, Partial, Progress, Record, RunView, StageCtx, StageError, StageSink},
 };
 
 /// Telling how far a stage is more often than an eye can follow only costs time.
@@ -97,16 +97,22 @@ impl Shop<'_> {
             seconds,
             device,
         ))?;
+        self.store.remove_partial(fingerprint)?;
         Ok(object)
     }
 
     fn run_stage(self, work: &Work, output: &Path, news: &Sender<News>) -> Result<Record, StageError> {
         let node = &self.plan.nodes[work.node];
+        let partial = self.store.partial_dir(work.key.fingerprint());
+        if self.settings.force {
+            self.store.remove_partial(work.key.fingerprint())?;
+        }
         let sink = Reporter { node: work.node, news: news.clone(), last: Mutex::new(None) };
         let mut ctx = StageCtx {
             name: &node.name,
             inputs: &work.inputs,
             output,
+            partial: Some(Partial { dir: &partial, every: self.settings.checkpoints }),
             lease: work.lease,
             seed: node.seed,
             base_dir: &self.settings.base_dir,

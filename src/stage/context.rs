@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Artifact, Better, Metric, Record, RunView, StageError, Unit};
-use crate::base::device::DeviceId;
+use crate::base::{device::DeviceId, every::Every};
 
 /// The stop signal: set once, seen by everything that holds a clone.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +37,15 @@ pub struct Lease {
     pub threads: usize,
     /// Whether nothing else runs meanwhile.
     pub exclusive: bool,
+}
+
+/// Where a stage leaves what it has so far: what is in the folder is there again when it runs with the same key.
+#[derive(Clone, Copy, Debug)]
+pub struct Partial<'a> {
+    /// The folder, which the stage makes when it has something to put there; it is removed when the stage is done.
+    pub dir: &'a Path,
+    /// How often the stage should leave something.
+    pub every: Every,
 }
 
 /// How far a stage is.
@@ -68,6 +77,8 @@ pub struct StageCtx<'a> {
     pub inputs: &'a [(&'static str, Vec<Artifact>)],
     /// An empty folder to write to.
     pub output: &'a Path,
+    /// Where it may leave what it has so far, for when it is interrupted.
+    pub partial: Option<Partial<'a>>,
     /// The device it was given.
     pub lease: Lease,
     /// The seed of the recipe, or of this cell.

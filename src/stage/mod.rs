@@ -12,7 +12,7 @@ mod record;
 mod registry;
 
 pub use artifact::{Artifact, ArtifactKind};
-pub use context::{Cancel, Lease, Progress, StageCtx, StageSink};
+pub use context::{Cancel, Lease, Partial, Progress, StageCtx, StageSink};
 pub use error::StageError;
 pub use gate::{Bound, Gate, Verdict};
 pub use metric::{Better, Metric, Unit};

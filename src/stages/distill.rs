@@ -253,7 +253,7 @@ impl Stage for Distill {
                 ctx.metric("accuracy_before", before.accuracy, Unit::Share, Better::Neither);
             }
         }
-        let options = training.options(ctx.seed);
+        let options = training.options(ctx);
         let report = train::train(&mut student, corpus.data(), &objective, &options, &mut Watch::new(ctx))?;
         student.save(ctx.output, &student_dir)?;
         verify::read_back(&student, ctx.output)?;

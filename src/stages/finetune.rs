@@ -93,7 +93,7 @@ impl Stage for Finetune {
                 (with_masked_lm_head(model, ctx.seed)?, Box::new(objective))
             }
         };
-        let options = training.options(ctx.seed);
+        let options = training.options(ctx);
         let report = train::train(&mut model, corpus.data(), &*objective, &options, &mut Watch::new(ctx))?;
         model.save(ctx.output, &parent.dir)?;
         write_record(&mut ctx.record, &report);

@@ -311,7 +311,7 @@ fn recover(
     };
     let mut watch = Watch::new(ctx);
     let mut masked = Masked::new(model, masks, &mut watch)?;
-    let trained = train::train(model, corpus.data(), &*objective, &training.options(ctx.seed), &mut masked);
+    let trained = train::train(model, corpus.data(), &*objective, &training.options(ctx), &mut masked);
     masked.finish()?;
     write_record(&mut ctx.record, &trained?);
     // The kept epoch's state was masked when it was copied; once more costs nothing and is certain.

@@ -90,7 +90,7 @@ impl Stage for ReduceLayers {
                 }
             }
             if let Some(training) = training {
-                let options = training.options(ctx.seed);
+                let options = training.options(ctx);
                 let watch = &mut Watch::new(ctx);
                 let report = train::train(&mut model, corpus.data(), &objective, &options, watch)?;
                 write_record(&mut ctx.record, &report);

@@ -143,6 +143,7 @@ mod tests {
             name: "report",
             inputs: &[("scores", scores)],
             output: output.path(),
+            partial: None,
             lease: Lease { device: DeviceId::Cpu, threads: 1, exclusive: false },
             seed: 42,
             base_dir: output.path(),

@@ -1,6 +1,6 @@
 //! `TrainError`: which step, which loss, what to do.
 
-use crate::{data::DataError, model::ModelError};
+use crate::{base::fs::PathError, data::DataError, model::ModelError};
 
 /// Why a model cannot be trained.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,9 @@ pub enum TrainError {
         /// The loss of the step before.
         last: Option<f64>,
     },
+    /// A checkpoint cannot be written.
+    #[error(transparent)]
+    Path(#[from] PathError),
     /// Somebody asked to stop.
     #[error("stopped")]
     Stopped,

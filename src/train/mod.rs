@@ -1,5 +1,6 @@
 //! Trains models: epochs, steps, evaluation, the best state kept.
 
+mod checkpoint;
 mod error;
 mod evaluate;
 mod examples;
@@ -16,6 +17,7 @@ mod step;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use checkpoint::Checkpoints;
 pub use error::TrainError;
 pub use evaluate::evaluate;
 pub use examples::Examples;
@@ -35,6 +37,7 @@ use crate::{
     data::{Order, batches},
     model::{Model, TrainingMemory},
 };
+use checkpoint::{Keeper, Progress};
 use optim::{AdamW, AdamWOptions};
 use step::Stepper;
 
@@ -50,7 +53,8 @@ pub struct TrainData<'a> {
 /// Trains a model in place and leaves it in its best state: that of the epoch with the highest validation accuracy, of
 /// equal ones the earliest; of the last epoch where nothing can be validated.
 ///
-/// On the CPU, the same model, data, options and seed give the same bits, whatever the number of threads.
+/// On the CPU, the same model, data, options and seed give the same bits, whatever the number of threads, and however often
+/// it was interrupted and went on from a checkpoint.
 ///
 /// # Errors
 /// When there is nothing to train on, the loss leaves the numbers (the step is named), the observer stops it, or a
@@ -102,34 +106,111 @@ fn run(
         step: 0,
         last_loss: None,
     };
-    let mut report = TrainReport { parameters: model.n_parameters(), steps: stepper.total, ..TrainReport::default() };
-    let mut best: Option<(f64, BTreeMap<String, Tensor>)> = None;
-    for epoch in 1..=options.epochs {
-        let order = Order::Shuffled { seed: options.seed, epoch: epoch as u64 - 1 };
-        let batches = batches(&data.train.encodings, options.batch_size, order);
-        let first = report.curve.len();
-        for group in batches.chunks(options.accumulate) {
-            if observer.should_stop() {
-                return Err(TrainError::Stopped);
-            }
-            let point = stepper.step(model, objective, data.train, group)?;
-            observer.on_step(&StepEvent {
-                step: point.step,
-                total: stepper.total,
-                epoch,
-                epochs: options.epochs,
-                loss: point.loss,
-                learning_rate: point.learning_rate,
-            });
-            if point.step == 1 {
-                report.without_gradient.clone_from(&point.without_gradient);
-            }
-            report.curve.push(point);
+    let mut keeper = options.checkpoints.as_ref().map(Keeper::new);
+    let mut progress = take_up(&mut keeper, &mut stepper, updates, observer);
+    let mut course = Course { model, model_vars, data, objective, options, updates };
+    let result = course.run(&mut stepper, &mut keeper, &mut progress, observer);
+    if let (Err(TrainError::Stopped), Some(keeper)) = (&result, &mut keeper) {
+        keeper.write(&vars, &*stepper.optimizer, &progress)?;
+    }
+    result?;
+    if let Some((_, state)) = progress.best {
+        for (name, tensor) in state {
+            model_vars[&name].set(&tensor)?;
         }
+    }
+    Ok(TrainReport { parameters: model.n_parameters(), steps: stepper.total, ..progress.report })
+}
+
+/// Goes on from a checkpoint where there is one that can be trusted, and begins anew elsewhere.
+fn take_up(
+    keeper: &mut Option<Keeper<'_>>,
+    stepper: &mut Stepper<'_>,
+    updates: usize,
+    observer: &mut dyn TrainObserver,
+) -> Progress {
+    let Some(keeper) = keeper else { return Progress::default() };
+    match keeper.resume(stepper.vars, &mut *stepper.optimizer, updates) {
+        Ok(None) => Progress::default(),
+        Ok(Some(progress)) => {
+            observer.on_note(&format!("goes on behind step {} of {}", progress.step, stepper.total));
+            stepper.step = progress.step;
+            stepper.last_loss = progress.report.curve.last().map(|point| point.loss);
+            progress
+        }
+        Err(why) => {
+            observer.on_note(&format!("begins anew, as its checkpoint cannot be used: {why}"));
+            Progress::default()
+        }
+    }
+}
+
+/// The epochs of a training.
+struct Course<'a> {
+    model: &'a Model,
+    model_vars: &'a BTreeMap<String, Var>,
+    data: TrainData<'a>,
+    objective: &'a dyn Objective,
+    options: &'a TrainOptions,
+    /// Steps of an epoch.
+    updates: usize,
+}
+
+impl Course<'_> {
+    /// Goes through what is left of it.
+    fn run(
+        &mut self,
+        stepper: &mut Stepper<'_>,
+        keeper: &mut Option<Keeper<'_>>,
+        progress: &mut Progress,
+        observer: &mut dyn TrainObserver,
+    ) -> Result<(), TrainError> {
+        let Self { data, options, updates, .. } = *self;
+        for epoch in progress.report.epochs.len() + 1..=options.epochs {
+            let first = (epoch - 1) * updates;
+            let order = Order::Shuffled { seed: options.seed, epoch: epoch as u64 - 1 };
+            let batches = batches(&data.train.encodings, options.batch_size, order);
+            for group in batches.chunks(options.accumulate).skip(progress.step - first) {
+                if observer.should_stop() {
+                    return Err(TrainError::Stopped);
+                }
+                let point = stepper.step(self.model, self.objective, data.train, group)?;
+                observer.on_step(&StepEvent {
+                    step: point.step,
+                    total: stepper.total,
+                    epoch,
+                    epochs: options.epochs,
+                    loss: point.loss,
+                    learning_rate: point.learning_rate,
+                });
+                if point.step == 1 {
+                    progress.report.without_gradient.clone_from(&point.without_gradient);
+                }
+                progress.report.curve.push(point);
+                progress.step = stepper.step;
+                if let Some(keeper) = keeper.as_mut().filter(|keeper| keeper.is_due(stepper.step)) {
+                    keeper.write(stepper.vars, &*stepper.optimizer, progress)?;
+                }
+            }
+            self.end_epoch(epoch, first, progress, observer)?;
+        }
+        Ok(())
+    }
+
+    /// Evaluates what an epoch has made of the model, and keeps it when it is the best.
+    fn end_epoch(
+        &mut self,
+        epoch: usize,
+        first: usize,
+        progress: &mut Progress,
+        observer: &mut dyn TrainObserver,
+    ) -> Result<(), TrainError> {
+        let Self { options, .. } = *self;
+        let Progress { report, best, .. } = progress;
         let losses = &report.curve[first..];
         let loss = losses.iter().map(|point| point.loss).sum::<f64>() / losses.len().max(1) as f64;
-        let validation = match data.validation {
-            Some(examples) => evaluate(model, examples, objective, options.seed, observer)?,
+        let validation = match self.data.validation {
+            Some(examples) => evaluate(self.model, examples, self.objective, options.seed, observer)?,
             None => None,
         };
         observer.on_epoch(&EpochEvent { epoch, epochs: options.epochs, loss, validation });
@@ -138,19 +219,14 @@ fn run(
             Some(quality) if best.as_ref().is_none_or(|(accuracy, _)| quality.accuracy > *accuracy) => {
                 report.best_epoch = epoch;
                 // After the last epoch the model itself is the copy.
-                let state = if epoch < options.epochs { copy(model_vars)? } else { BTreeMap::new() };
-                best = Some((quality.accuracy, state));
+                let state = if epoch < options.epochs { copy(self.model_vars)? } else { BTreeMap::new() };
+                *best = Some((quality.accuracy, state));
             }
             Some(_) => {}
             None => report.best_epoch = epoch,
         }
+        Ok(())
     }
-    if let Some((_, state)) = best {
-        for (name, tensor) in state {
-            model_vars[&name].set(&tensor)?;
-        }
-    }
-    Ok(report)
 }
 
 fn copy(vars: &BTreeMap<String, Var>) -> Result<BTreeMap<String, Tensor>, TrainError> {

@@ -141,7 +141,7 @@ pub struct Counts {
 }
 
 /// How good a model is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Quality {
     /// Share of right answers.
     pub accuracy: f64,

@@ -38,6 +38,8 @@ pub trait TrainObserver {
     fn on_step(&mut self, _event: &StepEvent) {}
     /// An epoch was done and evaluated.
     fn on_epoch(&mut self, _event: &EpochEvent) {}
+    /// Something happened that is worth a line: it goes on from a checkpoint.
+    fn on_note(&mut self, _text: &str) {}
     /// Whether to stop; asked before each step and each batch of an evaluation.
     fn should_stop(&self) -> bool {
         false

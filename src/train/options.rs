@@ -1,6 +1,6 @@
 //! `TrainOptions`: how long, how fast, in which order.
 
-use super::{Examples, TrainError, schedule::Schedule};
+use super::{Checkpoints, Examples, TrainError, schedule::Schedule};
 
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,8 @@ pub struct TrainOptions {
     pub keep: KeepEpoch,
     /// Seed of order, dropout and masks.
     pub seed: u64,
+    /// Where it leaves what it needs to go on after an interruption, and finds it again.
+    pub checkpoints: Option<Checkpoints>,
 }
 
 /// Which epoch's state a training leaves.
@@ -57,6 +59,7 @@ impl Default for TrainOptions {
             dropout: None,
             keep: KeepEpoch::Best,
             seed: 42,
+            checkpoints: None,
         }
     }
 }

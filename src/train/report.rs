@@ -1,9 +1,13 @@
 //! `TrainReport`: what a training was like.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 use super::Quality;
 
 /// A step of a training.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepPoint {
     /// The step, from 1.
     pub step: usize,
@@ -14,13 +18,13 @@ pub struct StepPoint {
     /// The norm of the gradient before clipping.
     pub gradient_norm: f64,
     /// The parts of the loss by name, before their weights.
-    pub parts: Vec<(&'static str, f64)>,
+    pub parts: Vec<(Cow<'static, str>, f64)>,
     /// Parameters that got no gradient.
     pub without_gradient: Vec<String>,
 }
 
 /// An epoch of a training.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochPoint {
     /// The epoch, from 1.
     pub epoch: usize,
@@ -62,7 +66,7 @@ impl TrainReport {
 
     /// The curves of the parts of the loss, where there are several.
     #[must_use]
-    pub fn part_curves(&self, points: usize) -> Vec<(&'static str, Vec<[f64; 2]>)> {
+    pub fn part_curves(&self, points: usize) -> Vec<(String, Vec<[f64; 2]>)> {
         let names: Vec<_> = self.curve.first().map(|point| point.parts.clone()).unwrap_or_default();
         if names.len() < 2 {
             return Vec::new();
@@ -70,7 +74,7 @@ impl TrainReport {
         let curve_of = |index: usize| -> Vec<(usize, f64)> {
             self.curve.iter().filter_map(|point| Some((point.step, point.parts.get(index)?.1))).collect()
         };
-        names.iter().enumerate().map(|(index, (name, _))| (*name, thin(&curve_of(index), points))).collect()
+        names.iter().enumerate().map(|(index, (name, _))| (name.to_string(), thin(&curve_of(index), points))).collect()
     }
 }
 
@@ -95,7 +99,7 @@ mod tests {
             .map(|step| StepPoint {
                 step,
                 loss: step as f64,
-                parts: vec![("hard", 1.0), ("logits", step as f64)],
+                parts: vec![("hard".into(), 1.0), ("logits".into(), step as f64)],
                 ..StepPoint::default()
             })
             .collect();
@@ -103,7 +107,7 @@ mod tests {
         assert_eq!(report.loss_curve(400).len(), 5);
         assert_eq!(report.loss_curve(3), [[2.0, 1.5], [4.0, 3.5], [5.0, 5.0]]);
         let parts = report.part_curves(3);
-        assert_eq!(parts[0], ("hard", vec![[2.0, 1.0], [4.0, 1.0], [5.0, 1.0]]));
+        assert_eq!(parts[0], ("hard".to_owned(), vec![[2.0, 1.0], [4.0, 1.0], [5.0, 1.0]]));
         assert_eq!(parts[1].1, report.loss_curve(3));
     }
 }

@@ -1,6 +1,6 @@
 //! Forward, loss, backward, update: one step.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use candle_core::Var;
 
@@ -103,11 +103,11 @@ pub(super) fn packed(prepared: &Prepared) -> Packed<'_> {
     Packed { input_ids, type_ids, offsets }
 }
 
-fn add_parts(sums: &mut Vec<(&'static str, f64)>, parts: Vec<(&'static str, f64)>) {
+fn add_parts(sums: &mut Vec<(Cow<'static, str>, f64)>, parts: Vec<(&'static str, f64)>) {
     for (name, value) in parts {
         match sums.iter_mut().find(|(other, _)| *other == name) {
             Some((_, sum)) => *sum += value,
-            None => sums.push((name, value)),
+            None => sums.push((name.into(), value)),
         }
     }
 }

@@ -6,6 +6,7 @@ use candle_core::Device;
 
 use super::*;
 use crate::{
+    base::every::Every,
     data::Encoding,
     model::{EncoderSpec, Head, Keep, LayerShape, Output},
 };
@@ -160,6 +161,113 @@ impl TrainObserver for Impatient {
 
     fn should_stop(&self) -> bool {
         self.0 >= 2
+    }
+}
+
+/// Stops before a step, and keeps what lay in a folder when it was done: what a kill would have left.
+struct Interrupting<'a> {
+    folder: &'a std::path::Path,
+    left: &'a std::path::Path,
+    at: usize,
+    done: usize,
+    notes: Vec<String>,
+}
+
+impl TrainObserver for Interrupting<'_> {
+    fn on_step(&mut self, event: &StepEvent) {
+        self.done = event.step;
+        if self.done == self.at && self.folder.exists() {
+            std::fs::create_dir_all(self.left).unwrap();
+            for file in std::fs::read_dir(self.folder).unwrap() {
+                let file = file.unwrap();
+                std::fs::copy(file.path(), self.left.join(file.file_name())).unwrap();
+            }
+        }
+    }
+
+    fn on_note(&mut self, text: &str) {
+        self.notes.push(text.to_owned());
+    }
+
+    fn should_stop(&self) -> bool {
+        self.done >= self.at
+    }
+}
+
+#[test]
+fn an_interrupted_training_ends_with_the_same_bits() {
+    let train_to = |folder: &std::path::Path, left: &std::path::Path, at: usize| {
+        let (mut model, examples) = tiny();
+        let checkpoints = Some(Checkpoints { folder: folder.to_owned(), every: Every::Steps(4) });
+        let options = TrainOptions { checkpoints, epochs: 4, ..options() };
+        let data = TrainData { train: &examples, validation: Some(&examples) };
+        let mut observer = Interrupting { folder, left, at, done: 0, notes: Vec::new() };
+        let result = train(&mut model, data, &CrossEntropy::default(), &options, &mut observer);
+        (bits(&model), result, observer.notes)
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let nowhere = dir.path().join("nowhere");
+    let (whole, report, notes) = train_to(&nowhere, &nowhere, usize::MAX);
+    let report = report.unwrap();
+    assert_eq!((report.steps, notes.len()), (24, 0));
+    // In an epoch, at its end, behind it, and before the first checkpoint is due.
+    for at in [1, 3, 5, 6, 7, 12, 13, 18, 23] {
+        let (stopped, killed) = (dir.path().join(format!("stopped-{at}")), dir.path().join(format!("killed-{at}")));
+        let (_, result, _) = train_to(&stopped, &killed, at);
+        assert!(matches!(result, Err(TrainError::Stopped)), "{at}: {result:?}");
+        for (folder, behind) in [(&stopped, at), (&killed, (at - 1) / 4 * 4)] {
+            let (again, result, notes) = train_to(folder, &nowhere, usize::MAX);
+            assert!(again == whole, "{}", folder.display());
+            assert_eq!(result.unwrap(), report);
+            let expected = (behind > 0).then(|| format!("goes on behind step {behind} of 24"));
+            assert_eq!(notes, Vec::from_iter(expected), "{}", folder.display());
+        }
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_is_not_trusted() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("training");
+    let train_with = |at: usize, seed: u64| {
+        let (mut model, examples) = tiny();
+        let checkpoints = Some(Checkpoints { folder: folder.clone(), every: Every::Steps(100) });
+        let options = TrainOptions { checkpoints, seed, ..options() };
+        let data = TrainData { train: &examples, validation: Some(&examples) };
+        let mut observer = Interrupting { folder: &folder, left: dir.path(), at, done: 0, notes: Vec::new() };
+        let result = train(&mut model, data, &CrossEntropy::default(), &options, &mut observer);
+        (bits(&model), result.is_ok(), observer.notes)
+    };
+    let (whole, ..) = train_with(usize::MAX, 7);
+    let path = |ending: &str| {
+        let mut files = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
+        files.find(|path| path.to_string_lossy().ends_with(ending)).unwrap()
+    };
+    let cases: [(&str, &dyn Fn(&mut Vec<u8>), &str); 5] = [
+        ("safetensors", &|bytes| *bytes.last_mut().unwrap() ^= 1, "the content that was written"),
+        ("safetensors", &|bytes| bytes.truncate(100), "the content that was written"),
+        ("json", &|bytes| bytes.truncate(100), "cannot be understood"),
+        (
+            "json",
+            &|bytes| *bytes = String::from_utf8(bytes.clone()).unwrap().replace("\"step\":8", "\"step\":9").into(),
+            "of another training",
+        ),
+        (
+            "json",
+            &|bytes| *bytes = String::from_utf8(bytes.clone()).unwrap().replace("step-8", "../step-8").into(),
+            "is no name of a file",
+        ),
+    ];
+    for (ending, damage, why) in cases {
+        std::fs::remove_dir_all(&folder).ok();
+        assert!(!train_with(8, 7).1);
+        let path = path(ending);
+        let mut bytes = std::fs::read(&path).unwrap();
+        damage(&mut bytes);
+        crate::base::fs::write_atomic(&path, &bytes).unwrap();
+        let (again, is_done, notes) = train_with(usize::MAX, 7);
+        assert!(is_done && again == whole, "{why}");
+        assert!(notes[0].starts_with("begins anew") && notes[0].contains(why), "{notes:?}");
     }
 }
 

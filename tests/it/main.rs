@@ -5,6 +5,7 @@
 mod cli;
 mod diagnostics;
 mod inspect;
+mod killing;
 mod onnx;
 mod pipelines;
 mod runs;

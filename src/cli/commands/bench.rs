@@ -82,6 +82,7 @@ fn measure(app: &App, args: &args::Bench, (models, names): (&[PathBuf], &[String
         name: "bench",
         inputs: &inputs,
         output: output.path(),
+        partial: None,
         lease: Lease { device: args.device, threads: args.threads, exclusive: true },
         seed: 0,
         base_dir: Path::new("."),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    base::device::DeviceId,
+    base::{device::DeviceId, every::Every},
     cli::{
         App,
         args::{RecipeArgs, StoreArgs},
@@ -49,6 +49,7 @@ pub(super) fn settings(app: &App, loaded: &Loaded, recipe: &RecipeArgs, store: &
         cores: machine::cores(),
         host: host.unwrap_or(Value::Null),
         force: false,
+        checkpoints: Every::default(),
         base_dir: base_dir(recipe),
     }
 }

@@ -27,7 +27,11 @@ use crate::{
 
 pub(in crate::cli) fn run(app: &App, args: &args::Run) -> Result<Exit, CliError> {
     let loaded = load(app, &args.recipe)?;
-    let settings = Settings { force: args.force, ..load::settings(app, &loaded, &args.recipe, &args.store) };
+    let settings = Settings {
+        force: args.force,
+        checkpoints: args.checkpoint_every,
+        ..load::settings(app, &loaded, &args.recipe, &args.store)
+    };
     let cancel = Cancel::default();
     let record = {
         let mut news = News::new(app, args.format, &loaded.plan);

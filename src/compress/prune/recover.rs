@@ -53,6 +53,10 @@ impl TrainObserver for Masked<'_> {
         self.inner.on_epoch(event);
     }
 
+    fn on_note(&mut self, text: &str) {
+        self.inner.on_note(text);
+    }
+
     fn should_stop(&self) -> bool {
         self.failed.is_some() || self.inner.should_stop()
     }

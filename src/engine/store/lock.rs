@@ -54,6 +54,7 @@ impl Store {
             let removed = if left.is_dir() { fs::remove_dir_all(&left) } else { fs::remove_file(&left) };
             removed.at("cannot remove", &left)?;
         }
+        self.remove_done_partials()?;
         Ok(Lock { file })
     }
 }

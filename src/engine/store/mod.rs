@@ -5,6 +5,7 @@
 //! actions/ab/<fingerprint>.json  what a fingerprint led to; written last
 //! names/<recipe>/<stage>.json    the key that a stage had last, to say what changed
 //! runs/<time>-<recipe>/          run.json, recipe.json, plan.json, events.jsonl, metrics.json
+//! partial/<fingerprint>/         what a stage left that was interrupted
 //! tmp/                           what is being made
 //! lock                           held by the run that writes
 //! ```
@@ -13,6 +14,7 @@ mod action;
 mod lock;
 mod name;
 mod object;
+mod partial;
 mod runs;
 mod verify;
 

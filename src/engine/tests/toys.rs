@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    base::{device::DeviceId, fs as files, node::Node, span::Span},
+    base::{device::DeviceId, every::Every, fs as files, node::Node, span::Span},
     engine::{EventSink, Forecast, RunError, RunEvent, RunRecord, Settings, forecast, run},
     plan::{DeviceRequest, NodeId, Plan, PlanNode},
     stage::{ArtifactKind, Better, Cancel, Port, Progress, RunStatus, Stage, StageCtx, StageError, StageSpec, Unit},
@@ -232,6 +232,7 @@ impl World {
             cores: 4,
             host: json!({"cpu": "toy"}),
             force: false,
+            checkpoints: Every::default(),
             base_dir: dir.path().to_owned(),
         };
         Self { _dir: dir, plan, settings, probe: probe(name), events: Recorder::default(), name: name.to_owned() }

@@ -107,6 +107,7 @@ impl Rig {
             name: "stage",
             inputs: &inputs,
             output: &output,
+            partial: None,
             lease: Lease { device: DeviceId::Cpu, threads: 1, exclusive: true },
             seed: 7,
             base_dir: self.dir.path(),

@@ -1,8 +1,8 @@
 //! The parameters that all stages which train have, written once.
 
 use crate::{
-    stage::Faults,
-    train::{TrainOptions, schedule::Schedule},
+    stage::{Faults, StageCtx},
+    train::{Checkpoints, TrainOptions, schedule::Schedule},
 };
 
 /// Declares the parameters of a stage that trains: its own, and those of training.
@@ -90,6 +90,7 @@ macro_rules! training_params {
                         dropout: self.dropout,
                         keep: self.keep_epoch,
                         seed: 0,
+                        checkpoints: None,
                     },
                     label_smoothing: self.label_smoothing,
                     max_length: self.max_length,
@@ -151,9 +152,13 @@ impl Training {
         }
     }
 
-    /// The trainer's options, with the seed of the run.
-    pub(in crate::stages) fn options(&self, seed: u64) -> TrainOptions {
-        TrainOptions { seed, ..self.options.clone() }
+    /// The trainer's options, with the seed of the run, and where it leaves checkpoints.
+    pub(in crate::stages) fn options(&self, ctx: &StageCtx<'_>) -> TrainOptions {
+        let checkpoints = ctx.partial.map(|partial| Checkpoints {
+            folder: partial.dir.join("training"),
+            every: partial.every,
+        });
+        TrainOptions { seed: ctx.seed, checkpoints, ..self.options.clone() }
     }
 }
 

@@ -110,6 +110,7 @@ impl Bench {
             name,
             inputs: &inputs,
             output: &output,
+            partial: None,
             lease: Lease { device: DeviceId::Cpu, threads: 1, exclusive: false },
             seed: 42,
             base_dir: self.dir.path(),

@@ -125,6 +125,10 @@ impl TrainObserver for Watch<'_> {
         self.sink.note(format!("epoch {}/{}: loss {:.3}{quality}", event.epoch, event.epochs, event.loss));
     }
 
+    fn on_note(&mut self, text: &str) {
+        self.sink.note(text.to_owned());
+    }
+
     fn should_stop(&self) -> bool {
         self.cancel.is_cancelled()
     }

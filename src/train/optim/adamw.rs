@@ -1,6 +1,9 @@
 //! AdamW, with parameter groups.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
 
 use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor};
 use rayon::prelude::*;
@@ -83,6 +86,46 @@ impl Optimizer for AdamW {
                 }
                 Moments::Device(first, second) => update.compose(&parameter.var, gradient, first, second)?,
             }
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> Result<BTreeMap<String, Tensor>, TrainError> {
+        let mut state = BTreeMap::new();
+        for (Parameter { name, var, .. }, moments) in &self.parameters {
+            let [first, second] = match moments {
+                Moments::Cpu(moments) => {
+                    let (first, second) = &*moments.lock().unwrap_or_else(PoisonError::into_inner);
+                    let tensor = |values: &Vec<f32>| Tensor::from_slice(values, var.shape(), var.device());
+                    [tensor(first)?, tensor(second)?]
+                }
+                Moments::Device(first, second) => [first.clone(), second.clone()],
+            };
+            state.insert(format!("first.{name}"), first);
+            state.insert(format!("second.{name}"), second);
+        }
+        Ok(state)
+    }
+
+    fn restore(&mut self, updates: usize, mut state: BTreeMap<String, Tensor>) -> Result<(), TrainError> {
+        let mut restored = Vec::new();
+        for (Parameter { name, var, .. }, moments) in &self.parameters {
+            let mut take = |moment: &str| {
+                let found = state.remove(&format!("{moment}.{name}")).filter(|found| found.shape() == var.shape());
+                found.ok_or_else(|| TrainError::Unfit(format!("the {moment} moment of `{name}` is missing")))
+            };
+            let (first, second) = (take("first")?, take("second")?);
+            restored.push(match moments {
+                Moments::Cpu(_) => {
+                    let values = |tensor: Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+                    Moments::Cpu(Mutex::new((values(first)?, values(second)?)))
+                }
+                Moments::Device(..) => Moments::Device(first.to_device(var.device())?, second.to_device(var.device())?),
+            });
+        }
+        self.step = i32::try_from(updates).map_err(|_| TrainError::Unfit(format!("{updates} updates are too many")))?;
+        for ((_, moments), restored) in self.parameters.iter_mut().zip(restored) {
+            *moments = restored;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ pub use adamw::{AdamW, AdamWOptions};
 
 use std::collections::BTreeMap;
 
-use candle_core::Var;
+use candle_core::{Tensor, Var};
 
 use super::{Gradients, TrainError};
 
@@ -18,6 +18,18 @@ pub trait Optimizer {
     /// # Errors
     /// When a computation fails.
     fn update(&mut self, gradients: &Gradients, learning_rate: f64, scale: f64) -> Result<(), TrainError>;
+
+    /// What it remembers of the gradients, by names of its own; [`Self::restore`] takes it back.
+    ///
+    /// # Errors
+    /// When a tensor cannot be made.
+    fn state(&self) -> Result<BTreeMap<String, Tensor>, TrainError>;
+
+    /// Goes on after so many updates with what [`Self::state`] gave then; tensors of other names are left alone.
+    ///
+    /// # Errors
+    /// When something is missing or has another shape; nothing is then restored.
+    fn restore(&mut self, updates: usize, state: BTreeMap<String, Tensor>) -> Result<(), TrainError>;
 }
 
 /// A parameter as an optimiser knows it.
