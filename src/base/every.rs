@@ -2,8 +2,6 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use super::units;
-
 /// How often something is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Every {
@@ -23,9 +21,10 @@ impl Default for Every {
 }
 
 impl fmt::Display for Every {
+    /// As it is read.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Time(time) => f.write_str(&units::duration(*time)),
+            Self::Time(time) => write!(f, "{}s", time.as_secs()),
             Self::Steps(steps) => write!(f, "{steps} steps"),
             Self::Never => f.write_str("never"),
         }
@@ -67,6 +66,9 @@ mod tests {
         assert_eq!(read("200 steps"), Ok(Every::Steps(200)));
         assert_eq!(read("1step"), Ok(Every::Steps(1)));
         assert_eq!(read("never"), Ok(Every::Never));
+        for every in [Every::default(), Every::Steps(7), Every::Never] {
+            assert_eq!(read(&every.to_string()), Ok(every));
+        }
         for wrong in ["", "s", "30", "0s", "5 minutes", "-1s", "99999999999999999999s", "18446744073709551615h"] {
             assert!(read(wrong).unwrap_err().contains("is none of `30s`"), "{wrong}");
         }
