@@ -106,6 +106,11 @@ impl From<Diagnostics> for CliError {
 
 impl From<RunError> for CliError {
     fn from(error: RunError) -> Self {
-        Self::with(if error.is_store() { Exit::Store } else { Exit::Usage }, error.to_string())
+        let exit = match error {
+            RunError::Stopped => Exit::Interrupted,
+            RunError::Device(_) => Exit::Usage,
+            _ => Exit::Store,
+        };
+        Self::with(exit, error.to_string())
     }
 }

@@ -90,8 +90,17 @@ pub(super) enum Lookup {
     Missing(String),
 }
 
+/// How much of an object is looked at before it is taken for what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// That its files are there, with their sizes: enough to say what a run would do.
+    Sizes,
+    /// Every byte, before anything is made of it.
+    Content,
+}
+
 /// Asks the store for a key.
-pub(super) fn look_up(store: &Store, recipe: &str, node: &str, key: &Key) -> Lookup {
+pub(super) fn look_up(store: &Store, recipe: &str, node: &str, key: &Key, trust: Trust) -> Lookup {
     let fingerprint = key.fingerprint();
     let last = store.last_key(recipe, node);
     let Some(action) = store.action(fingerprint) else {
@@ -102,7 +111,11 @@ pub(super) fn look_up(store: &Store, recipe: &str, node: &str, key: &Key) -> Loo
             Some(last) => reason::why(&last.key, &key.0),
         });
     };
-    match store.object(action.digest) {
+    let object = match trust {
+        Trust::Sizes => store.object(action.digest),
+        Trust::Content => store.whole_object(action.digest),
+    };
+    match object {
         Ok(object) => Lookup::Cached(Box::new((action, object))),
         Err(damage) if damage.path == store.object_dir(action.digest) => {
             Lookup::Missing("its output is gone from the store".to_owned())

@@ -22,6 +22,9 @@ pub enum RunError {
         /// The process that holds it, if it said so.
         pid: Option<u32>,
     },
+    /// A stop was asked for before anything ran.
+    #[error("interrupted")]
+    Stopped,
     /// The store was made by another version of the program.
     #[error(
         "the store `{}` has format {found}, and this version of lmpipe reads format {}; \
@@ -64,7 +67,7 @@ impl RunError {
     /// Whether the store is to blame: damaged, locked, of another format, or not writable.
     #[must_use]
     pub fn is_store(&self) -> bool {
-        !matches!(self, Self::Device(_))
+        !matches!(self, Self::Device(_) | Self::Stopped)
     }
 }
 

@@ -23,6 +23,11 @@ pub enum RunEvent {
         /// Why it does not get the one it wants.
         why: String,
     },
+    /// The run has not begun: somebody else has the store.
+    Waiting {
+        /// Who, and what for.
+        text: String,
+    },
     /// A stage begins to run.
     Started {
         /// Its place in the plan.

@@ -2,7 +2,7 @@
 
 use super::{
     Settings,
-    cache::{self, Lookup, Wiring},
+    cache::{self, Lookup, Trust, Wiring},
     devices,
     error::RunError,
     store::Store,
@@ -93,7 +93,7 @@ pub fn forecast(plan: &Plan, settings: &Settings) -> Result<Vec<Forecast>, RunEr
             (state, None)
         } else {
             let key = cache::key(plan, id, &wiring.shown[id], |id| digests[id], leases[id], &settings.host);
-            let state = match cache::look_up(&store, &plan.name, &node.name, &key) {
+            let state = match cache::look_up(&store, &plan.name, &node.name, &key, Trust::Sizes) {
                 Lookup::Cached(found) => {
                     digests[id] = Some(found.0.digest);
                     ForecastState::Cached { digest: found.0.digest, seconds: found.0.seconds }

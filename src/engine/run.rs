@@ -1,17 +1,17 @@
 //! Drives a plan through the scheduler: what is cached is taken, what is not runs, and what happens is told.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::mpsc::{self, Sender},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 
 use super::{
     Settings, TOOL_VERSION,
-    cache::{self, Lookup, Wiring},
+    cache::{self, Lookup, Trust, Wiring},
     clock,
     devices::{self, Assignment},
     error::RunError,
@@ -19,7 +19,7 @@ use super::{
     journal::Journal,
     record::{self, NodeRecord, RunRecord},
     scheduler::{Job, Scheduler, State},
-    store::{LastKey, Object, Store},
+    store::{Claim, LastKey, Lock, Object, Store, Taken},
     worker::{Ending, News, Shop, Work},
 };
 use crate::{
@@ -27,6 +27,9 @@ use crate::{
     plan::{Key, NodeId, Plan},
     stage::{Artifact, Cancel, Lease, Record, RunNode, RunStatus, RunView},
 };
+
+/// How often what another process holds is asked for again.
+const POLL: Duration = Duration::from_millis(200);
 
 /// Runs a plan to its end, or until it is stopped, and keeps what became of it in the store.
 ///
@@ -44,7 +47,7 @@ pub fn run(
     let began = Instant::now();
     let assignment = devices::assign(plan, settings.available, settings.cores)?;
     let store = Store::open(&settings.store)?;
-    let _lock = store.lock()?;
+    let Some(_lock) = join(&store, cancel, sinks)? else { return Err(RunError::Stopped) };
     let started = clock::now();
     let folder = store.begin_run(&plan.name, &started)?;
     folder.write("recipe.json", &plan.resolved)?;
@@ -87,6 +90,27 @@ pub fn run(
     Ok(record)
 }
 
+/// Takes part in the store, as soon as who tidies it is done; nothing when a stop is asked for before.
+fn join(store: &Store, cancel: &Cancel, sinks: &mut [&mut dyn EventSink]) -> Result<Option<Lock>, RunError> {
+    let mut is_told = false;
+    loop {
+        match store.join() {
+            Ok(lock) => return Ok(Some(lock)),
+            Err(error @ RunError::Locked { .. }) => {
+                if !std::mem::replace(&mut is_told, true) {
+                    let text = format!("waiting: {error}");
+                    sinks.iter_mut().for_each(|sink| sink.event(&RunEvent::Waiting { text: text.clone() }));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        if cancel.is_cancelled() {
+            return Ok(None);
+        }
+        thread::sleep(POLL);
+    }
+}
+
 /// The journal and everybody else who listens.
 struct Broadcast<'a, 'b> {
     journal: Journal,
@@ -113,6 +137,8 @@ struct Run<'a, 'b> {
     /// The keys of ready nodes that are not cached and wait for a lease.
     waiting: BTreeMap<NodeId, Key>,
     running: BTreeMap<NodeId, Key>,
+    /// Nodes that could start, but for what another process holds.
+    held_back: BTreeSet<NodeId>,
 }
 
 impl<'a, 'b> Run<'a, 'b> {
@@ -130,6 +156,7 @@ impl<'a, 'b> Run<'a, 'b> {
             objects: vec![None; shop.plan.nodes.len()],
             waiting: BTreeMap::new(),
             running: BTreeMap::new(),
+            held_back: BTreeSet::new(),
             shop,
             leases,
             wiring,
@@ -143,15 +170,17 @@ impl<'a, 'b> Run<'a, 'b> {
             let (sender, receiver) = mpsc::channel();
             let start = |work: Work, sender: Sender<News>| {
                 let thread = thread::Builder::new().name("stage".to_owned());
-                thread.spawn_scoped(scope, move || shop.work(&work, &sender)).map(|_| ())
+                thread.spawn_scoped(scope, move || shop.work(work, &sender)).map(|_| ())
             };
             loop {
                 while !shop.cancel.is_cancelled() && self.advance(&start, &sender) {}
-                if self.scheduler.is_idle() {
+                let waits = !self.held_back.is_empty() && !shop.cancel.is_cancelled();
+                if self.scheduler.is_idle() && !waits {
                     break;
                 }
                 // The sender above lives, so there is always somebody to hear from.
-                if let Ok(news) = receiver.recv() {
+                let news = if waits { receiver.recv_timeout(POLL).ok() } else { receiver.recv().ok() };
+                if let Some(news) = news {
                     self.hear(news);
                 }
             }
@@ -175,7 +204,23 @@ impl<'a, 'b> Run<'a, 'b> {
             if self.running.values().any(|other| other == key) || !self.scheduler.may_start(id) {
                 continue;
             }
-            let key = self.waiting.remove(&id).expect("it was looked up above");
+            let key = key.clone();
+            let claim = match self.claim(id, &key) {
+                Ok(Some(claim)) => claim,
+                Ok(None) => continue,
+                Err(error) => {
+                    self.waiting.remove(&id);
+                    self.fail(id, error.to_string(), 0.0);
+                    moved = true;
+                    continue;
+                }
+            };
+            self.waiting.remove(&id);
+            // Whoever made it meanwhile has noted it before letting go.
+            if !self.shop.settings.force && self.take_cached(id, &key) {
+                moved = true;
+                continue;
+            }
             self.scheduler.start(id);
             self.running.insert(id, key.clone());
             let (name, lease) = (self.nodes[id].name.clone(), self.leases[id]);
@@ -186,13 +231,31 @@ impl<'a, 'b> Run<'a, 'b> {
                 device: lease.device.to_string(),
                 threads: lease.threads,
             });
-            let work = Work { node: id, key, lease, inputs: self.inputs(id), view: self.view(id) };
+            let work = Work { node: id, key, lease, inputs: self.inputs(id), view: self.view(id), claim };
             if let Err(error) = start(work, sender.clone()) {
                 self.fail(id, format!("cannot start a thread: {error}"), 0.0);
                 moved = true;
             }
         }
         moved
+    }
+
+    /// Takes a node for this process; nothing while another has it, which is told once.
+    fn claim(&mut self, id: NodeId, key: &Key) -> Result<Option<Claim>, RunError> {
+        let process = |pid: Option<u32>| pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+        let text = match self.shop.store.claim(key.fingerprint(), self.leases[id].exclusive)? {
+            Ok(claim) => {
+                self.held_back.remove(&id);
+                return Ok(Some(claim));
+            }
+            Err(Taken::Stage(pid)) => format!("waits for another run{}, which makes the same", process(pid)),
+            Err(Taken::Machine(pid)) => format!("waits until it does not disturb another run{}", process(pid)),
+        };
+        if self.held_back.insert(id) {
+            let name = self.nodes[id].name.clone();
+            self.news.tell(&RunEvent::Note { node: id, name, text });
+        }
+        Ok(None)
     }
 
     /// The key of a ready node; noted in its record.
@@ -208,7 +271,7 @@ impl<'a, 'b> Run<'a, 'b> {
     fn take_cached(&mut self, id: NodeId, key: &Key) -> bool {
         let Shop { plan, store, .. } = self.shop;
         let name = self.nodes[id].name.clone();
-        match cache::look_up(store, &plan.name, &name, key) {
+        match cache::look_up(store, &plan.name, &name, key, Trust::Content) {
             Lookup::Missing(_) => false,
             Lookup::Cached(found) => {
                 let (action, object) = *found;

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     Settings,
-    store::{Action, LastKey, Object, Origin, Parent, Store},
+    store::{Action, Claim, LastKey, Object, Origin, Parent, Store},
 };
 use crate::{
     plan::{Key, NodeId, Plan},
@@ -30,6 +30,8 @@ pub(super) struct Work {
     pub(super) lease: Lease,
     pub(super) inputs: Vec<(&'static str, Vec<Artifact>)>,
     pub(super) view: Option<RunView>,
+    /// Held until what was made is in the store.
+    pub(super) claim: Claim,
 }
 
 /// What a worker tells the one who started it.
@@ -60,9 +62,9 @@ pub(super) struct Shop<'a> {
 
 impl Shop<'_> {
     /// Runs a stage and tells how it ended, whatever happens.
-    pub(super) fn work(self, work: &Work, news: &Sender<News>) {
+    pub(super) fn work(self, work: Work, news: &Sender<News>) {
         let began = Instant::now();
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.make(work, news, began)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.make(&work, news, began)));
         let seconds = began.elapsed().as_secs_f64();
         let ending = match outcome {
             Ok(Ok(object)) => Ending::Made { object: Box::new(object), seconds },
@@ -71,8 +73,11 @@ impl Shop<'_> {
             Ok(Err(error)) => Ending::Failed { error: error.to_string(), seconds },
             Err(panic) => Ending::Failed { error: format!("internal error: {}", message(panic.as_ref())), seconds },
         };
+        let node = work.node;
+        // Before anybody hears of it: who waits for it is not to find it taken.
+        drop(work.claim);
         // Nobody listens any more when the run itself panicked.
-        let _ = news.send(News::Ended(work.node, ending));
+        let _ = news.send(News::Ended(node, ending));
     }
 
     fn make(self, work: &Work, news: &Sender<News>, began: Instant) -> Result<Object, StageError> {

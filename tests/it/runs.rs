@@ -1,6 +1,10 @@
 //! Runs of a small recipe without a model: cold, warm, changed, failing, gated, locked.
 
-use std::fs::File;
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
 
 use crate::support::{LmpipeTest, root};
 
@@ -88,10 +92,51 @@ fn another_run_holds_the_store() {
     test.run(&["run", "recipe.yaml"]).success();
     let lock = File::options().write(true).open(test.path(".lmpipe/lock")).unwrap();
     lock.lock().unwrap();
-    test.run(&["run", "recipe.yaml"]).exits(5).tells(&["is in use by another run"]);
+    let mut waiting = test.command(&["run", "recipe.yaml"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    BufReader::new(waiting.stderr.as_mut().unwrap()).read_line(&mut told).unwrap();
+    assert!(told.starts_with("waiting: the store `") && told.contains("is in use by another run"), "{told}");
     test.run(&["plan", "recipe.yaml"]).success();
     drop(lock);
+    assert!(waiting.wait().unwrap().success());
+}
+
+#[test]
+fn two_runs_at_once_do_the_work_once() {
+    let test = small();
+    test.write("recipe.yaml", &RECIPE.replace("copies: 1", "copies: 20"));
+    let started: Vec<_> = (0..3)
+        .map(|_| test.command(&["run", "recipe.yaml", "--format", "json"]).stdout(Stdio::piped()).spawn().unwrap())
+        .collect();
+    let mut ran = Vec::new();
+    for process in started {
+        let output = process.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let events = String::from_utf8(output.stdout).unwrap();
+        let events = events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        ran.extend(events.filter(|event| event["event"] == "started").map(|event| event["name"].to_string()));
+    }
+    ran.sort();
+    assert_eq!(ran, ["\"clean\"", "\"more\"", "\"reviews\""]);
+    test.run(&["cache", "verify"]).success();
+}
+
+#[test]
+fn a_flipped_bit_is_found_on_use() {
+    let test = small();
     test.run(&["run", "recipe.yaml"]).success();
+    let clean = test.run(&["cache", "path", "small", "clean"]).success().stdout;
+    let file = std::path::Path::new(clean.trim()).join("train.arrow");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    // As a disk does it: the same size, the same time, and read-only as it was.
+    let times = std::fs::metadata(&file).unwrap().modified().unwrap();
+    std::fs::remove_file(&file).unwrap();
+    test.write_bytes(&file, &bytes);
+    File::options().write(true).open(&file).unwrap().set_modified(times).unwrap();
+    test.run(&["run", "recipe.yaml"]).success().tells(&["clean: done", "1 ran, 2 cached"]);
+    test.run(&["cache", "verify"]).success();
 }
 
 #[test]

@@ -92,6 +92,7 @@ impl EventSink for Bars {
                     running.show(progress);
                 }
             }
+            RunEvent::Waiting { text } => self.write(&format!("  {text}")),
             RunEvent::Note { name, text, .. } => {
                 self.write(&format!("  {}  {text}", style.faint(&format!("{name:0$}", self.name_width))));
             }

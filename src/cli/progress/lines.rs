@@ -55,6 +55,7 @@ impl Lines {
                 running.last_line = now;
                 format!("{name}: {}", progress_words(progress, now.duration_since(running.since)))
             }
+            RunEvent::Waiting { text } => text.clone(),
             RunEvent::Note { name, text, .. } => format!("{name}: {text}"),
             RunEvent::Finished { name, status: RunStatus::Cached, .. } => format!("{name}: cached"),
             RunEvent::Finished { name, seconds: took, record, .. } => {

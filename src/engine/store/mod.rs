@@ -6,8 +6,9 @@
 //! names/<recipe>/<stage>.json    the key that a stage had last, to say what changed
 //! runs/<time>-<recipe>/          run.json, recipe.json, plan.json, events.jsonl, metrics.json
 //! partial/<fingerprint>/         what a stage left that was interrupted
-//! tmp/                           what is being made
-//! lock                           held by the run that writes
+//! tmp/run-…/                     what a process makes just now
+//! locks/<fingerprint>            held by the process that makes a stage; `locks/machine` by what runs alone
+//! lock                           shared by runs, held alone by who tidies
 //! ```
 
 mod action;
@@ -21,12 +22,14 @@ mod verify;
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use action::Action;
 pub use lock::Lock;
+pub(in crate::engine) use lock::{Claim, Taken};
 pub use name::LastKey;
 pub(in crate::engine) use object::Origin;
 pub use object::{Damage, DamageKind, FileEntry, Manifest, Object, Parent};
@@ -43,6 +46,8 @@ pub(in crate::engine) const FORMAT: &str = "1";
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    /// Where this process makes things; shared by clones.
+    session: Arc<Mutex<Option<lock::Session>>>,
 }
 
 impl Store {
@@ -68,7 +73,7 @@ impl Store {
     /// # Errors
     /// When it has another format.
     pub fn read(path: &Path) -> Result<Self, RunError> {
-        let store = Self { root: path.to_owned() };
+        let store = Self { root: path.to_owned(), session: Arc::default() };
         let version = path.join("version");
         if version.exists() {
             let found = files::read_text(&version)?.trim().to_owned();

@@ -138,7 +138,7 @@ impl Store {
     }
 
     /// An object whose files are all there with the sizes they were written with. Contents are not read: see
-    /// [`Store::verify`].
+    /// [`Store::whole_object`].
     ///
     /// # Errors
     /// What is missing or damaged.
@@ -166,12 +166,21 @@ impl Store {
         Ok(Object { dir, manifest, record })
     }
 
+    /// An object every byte of which is as it was written.
+    ///
+    /// # Errors
+    /// What is missing or damaged, the first of it.
+    pub fn whole_object(&self, digest: Digest) -> Result<Object, Damage> {
+        let object = self.object(digest)?;
+        self.examine(digest).into_iter().next().map_or(Ok(object), Err)
+    }
+
     /// An empty folder to make an object in; it vanishes unless [`Store::put`] takes it.
     ///
     /// # Errors
     /// When it cannot be made.
     pub(in crate::engine) fn scratch(&self) -> Result<TempDir, RunError> {
-        let folder = self.root.join("tmp");
+        let folder = self.session()?;
         let scratch =
             tempfile::Builder::new().prefix("stage-").tempdir_in(&folder).at("cannot create a folder in", &folder)?;
         // `tempfile` makes folders for the owner alone; the store is shared like the project it lies in.

@@ -81,6 +81,12 @@ impl LmpipeTest {
         self
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a half-written file of a test harms nobody")]
+    pub(crate) fn write_bytes(&self, path: &Path, bytes: &[u8]) -> &Self {
+        fs::write(path, bytes).unwrap();
+        self
+    }
+
     pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
     }
