@@ -105,16 +105,24 @@ fn work_that_ends_in_spite_of_a_stop_is_kept() {
 }
 
 #[test]
-fn two_runs_do_not_share_a_store() {
+fn a_run_waits_while_a_store_is_tidied() {
     let mut world = two_rows("locked", Act::Write);
     let store = Store::open(&world.settings.store).unwrap();
     let lock = store.lock().unwrap();
-    let error = world.try_run().unwrap_err();
-    assert!(matches!(error, RunError::Locked { pid: Some(pid), .. } if pid == std::process::id()));
-    assert!(error.is_store() && error.to_string().contains("is in use by another run (process "), "{error}");
     assert_eq!(world.forecast().len(), 5, "looking is free");
+    let cancel = world.probe.cancel.clone();
+    let stopper = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        cancel.cancel();
+    });
+    assert!(matches!(world.try_run(), Err(RunError::Stopped)));
+    stopper.join().unwrap();
+    let told = |event: &RunEvent| matches!(event, RunEvent::Waiting { text } if text.contains("is in use by another run (process "));
+    assert!(world.events.0.iter().any(told), "{:?}", world.events.0);
     drop(lock);
-    world.run();
+    let mut again = two_rows("locked-again", Act::Write);
+    again.settings.store.clone_from(&world.settings.store);
+    again.run();
 }
 
 #[test]
