@@ -62,7 +62,7 @@ mod tests {
     fn times_and_steps_are_read() {
         let read = |text: &str| text.parse::<Every>();
         assert_eq!(read("30s"), Ok(Every::default()));
-        assert_eq!(read("2h"), Ok(Every::Time(Duration::from_secs(7200))));
+        assert_eq!(read("2h"), Ok(Every::Time(Duration::from_hours(2))));
         assert_eq!(read("200 steps"), Ok(Every::Steps(200)));
         assert_eq!(read("1step"), Ok(Every::Steps(1)));
         assert_eq!(read("never"), Ok(Every::Never));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
 
 use super::exit;
-use crate::base::{device::DeviceId, every::Every};
+use crate::base::{device::DeviceId, every::Every, units};
 
 const STYLES: styling::Styles = styling::Styles::styled()
     .header(styling::AnsiColor::Green.on_default().bold())
@@ -61,6 +61,8 @@ pub(super) enum Command {
     Dag(Dag),
     /// Judge the gates of a recipe by its latest run, without running
     Gate(Gate),
+    /// Save the numbers of a recipe's latest run, for gates with `vs: baseline`
+    Baseline(Baseline),
     /// Compare the metrics of two runs
     Diff(Diff),
     /// Write the report of the latest run again
@@ -98,6 +100,9 @@ pub(super) struct RecipeArgs {
     /// Set a variable of the recipe; may be given more than once
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     pub(super) sets: Vec<(String, String)>,
+    /// What gates with `vs: baseline` compare with [default: `baselines/NAME.json` beside the recipe, where it is]
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: Option<PathBuf>,
 }
 
 /// Where the store is.
@@ -117,6 +122,9 @@ pub(super) struct Run {
     /// Run every stage, whatever the store holds
     #[arg(long)]
     pub(super) force: bool,
+    /// Run a stage again though it is cached, and compare what it makes, byte by byte; may be given more than once
+    #[arg(long, value_name = "STAGE", conflicts_with = "force")]
+    pub(super) verify: Vec<String>,
     /// How often a training leaves a checkpoint to go on from: `30s`, `5m`, `200 steps`, `never`
     #[arg(long, value_name = "EVERY", default_value_t)]
     pub(super) checkpoint_every: Every,
@@ -198,6 +206,29 @@ pub(super) struct Gate {
     /// Text for people, or JSON
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: TextFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Baseline {
+    #[command(subcommand)]
+    pub(super) command: BaselineCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BaselineCommand {
+    /// Write the numbers of a run to a file that is committed with the recipe, and keep what they are of in the store
+    Save {
+        #[command(flatten)]
+        recipe: RecipeArgs,
+        /// The run: its identifier, the beginning of it [default: the latest of the recipe]
+        #[arg(long)]
+        run: Option<String>,
+        /// The file [default: `baselines/NAME.json` beside the recipe]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -428,6 +459,23 @@ pub(super) enum CacheCommand {
     },
     /// Print how much disk space the store takes
     Size(StoreArgs),
+    /// Remove old runs, and what was used least recently; never what the latest run of a recipe made
+    Gc {
+        /// Bytes of artifacts that stay, as `20GB`; those used least recently go
+        #[arg(long, value_name = "SIZE", value_parser = size)]
+        max_size: Option<u64>,
+        /// Runs of each recipe that stay; with the others goes what they alone refer to
+        #[arg(long, value_name = "N", value_parser = positive)]
+        keep_runs: Option<usize>,
+        /// Tell what would go, and remove nothing
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        store: StoreArgs,
+        /// Text for people, or JSON
+        #[arg(long, value_enum, default_value_t)]
+        format: TextFormat,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -464,6 +512,13 @@ fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("expected a whole number from 1".to_owned()),
         Ok(n) => Ok(n),
+    }
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    match units::parse_bytes(text) {
+        Some(bytes) if bytes >= 1.0 => Ok(bytes as u64),
+        _ => Err(format!("`{text}` is no size as `500MB` or `20GB`")),
     }
 }
 

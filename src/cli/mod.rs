@@ -67,6 +67,7 @@ impl App {
             Command::Plan(args) => commands::plan::run(self, args),
             Command::Validate(args) => commands::validate::run(self, args),
             Command::Dag(args) => commands::dag::run(self, args),
+            Command::Baseline(args) => commands::baseline::run(self, &args.command),
             Command::Gate(args) => commands::gate::run(self, args),
             Command::Diff(args) => commands::diff::run(self, args),
             Command::Report(args) => commands::report::run(self, args),

@@ -49,6 +49,9 @@ pub enum RunError {
     /// An object of the store is not there, or not what it was.
     #[error("{0}")]
     Object(#[from] super::store::Damage),
+    /// A stage that ran again made something else than before.
+    #[error("made again, it differs in {0}: the cache cannot be trusted with it, and this is a fault of lmpipe")]
+    Differs(String),
     /// A file could not be read or written.
     #[error(transparent)]
     Io(#[from] PathError),

@@ -4,6 +4,7 @@
 //! [`Store`] under the digest of its content, and found again under the fingerprint of everything that it was made
 //! from. What happens is told as [`RunEvent`]s; the engine prints nothing.
 
+mod baseline;
 mod cache;
 mod clock;
 mod devices;
@@ -23,6 +24,7 @@ mod tests;
 
 use std::path::PathBuf;
 
+pub use baseline::Baseline;
 pub use error::{MissingDevice, RunError};
 pub use event::{EventSink, RunEvent};
 pub use forecast::{Forecast, ForecastState, forecast};
@@ -30,8 +32,8 @@ pub use journal::{JournalEntry, event_line, read_journal};
 pub use record::{NodeRecord, RunRecord};
 pub use run::run;
 pub use store::{
-    Action, Damage, DamageKind, FileEntry, LastKey, Lock, Manifest, Object, Parent, RunFolder, Store, StoreSize,
-    StoredRun,
+    Action, Damage, DamageKind, FileEntry, LastKey, Limits, Lock, Manifest, Object, Parent, Removed, RunFolder, Store,
+    StoreSize, StoredRun, Tidying,
 };
 
 use crate::base::{device::DeviceId, every::Every};
@@ -56,6 +58,8 @@ pub struct Settings {
     pub host: serde_json::Value,
     /// Whether to run everything, cached or not.
     pub force: bool,
+    /// Stages that run again though they are cached, to compare what they make with what they made.
+    pub verify: Vec<String>,
     /// How often a stage leaves what it has so far.
     pub checkpoints: Every,
     /// The folder that relative paths of the recipe start from.

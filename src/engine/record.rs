@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::{
     base::digest::Digest,
-    stage::{Gate, Metric, Record, RunStatus, Verdict},
+    plan::Plan,
+    stage::{Metric, Record, Reference, RunStatus, Verdict},
 };
 
 /// What became of a run: `run.json`.
@@ -98,9 +99,10 @@ impl RunRecord {
     }
 }
 
-/// Evaluates gates over what stages left behind.
-pub(super) fn judge(gates: &[Gate], nodes: &[NodeRecord]) -> Vec<Verdict> {
-    gates.iter().map(|gate| gate.evaluate(|name| find_metric(nodes, name))).collect()
+/// Evaluates the gates of a plan over what its stages left behind.
+pub(super) fn judge(plan: &Plan, nodes: &[NodeRecord]) -> Vec<Verdict> {
+    let baseline = |name: &str| Reference::among(&plan.references, name);
+    plan.gates.iter().map(|gate| gate.evaluate(|name| find_metric(nodes, name), baseline)).collect()
 }
 
 fn find_metric(nodes: &[NodeRecord], full_name: &str) -> Option<Metric> {

@@ -76,7 +76,7 @@ pub fn run(
         started,
         seconds,
         cancelled: (0..plan.nodes.len()).any(open),
-        verdicts: record::judge(&plan.gates, &nodes),
+        verdicts: record::judge(plan, &nodes),
         nodes,
     };
     news.tell(&RunEvent::Ended {
@@ -99,7 +99,9 @@ fn join(store: &Store, cancel: &Cancel, sinks: &mut [&mut dyn EventSink]) -> Res
             Err(error @ RunError::Locked { .. }) => {
                 if !std::mem::replace(&mut is_told, true) {
                     let text = format!("waiting: {error}");
-                    sinks.iter_mut().for_each(|sink| sink.event(&RunEvent::Waiting { text: text.clone() }));
+                    for sink in sinks.iter_mut() {
+                        sink.event(&RunEvent::Waiting { text: text.clone() });
+                    }
                 }
             }
             Err(error) => return Err(error),
@@ -137,6 +139,8 @@ struct Run<'a, 'b> {
     /// The keys of ready nodes that are not cached and wait for a lease.
     waiting: BTreeMap<NodeId, Key>,
     running: BTreeMap<NodeId, Key>,
+    /// Nodes that are cached and run again to be compared, and what they made.
+    verified: BTreeMap<NodeId, Digest>,
     /// Nodes that could start, but for what another process holds.
     held_back: BTreeSet<NodeId>,
 }
@@ -156,6 +160,7 @@ impl<'a, 'b> Run<'a, 'b> {
             objects: vec![None; shop.plan.nodes.len()],
             waiting: BTreeMap::new(),
             running: BTreeMap::new(),
+            verified: BTreeMap::new(),
             held_back: BTreeSet::new(),
             shop,
             leases,
@@ -231,7 +236,15 @@ impl<'a, 'b> Run<'a, 'b> {
                 device: lease.device.to_string(),
                 threads: lease.threads,
             });
-            let work = Work { node: id, key, lease, inputs: self.inputs(id), view: self.view(id), claim };
+            let work = Work {
+                node: id,
+                key,
+                lease,
+                inputs: self.inputs(id),
+                view: self.view(id),
+                claim,
+                made: self.verified.get(&id).copied(),
+            };
             if let Err(error) = start(work, sender.clone()) {
                 self.fail(id, format!("cannot start a thread: {error}"), 0.0);
                 moved = true;
@@ -275,10 +288,15 @@ impl<'a, 'b> Run<'a, 'b> {
             Lookup::Missing(_) => false,
             Lookup::Cached(found) => {
                 let (action, object) = *found;
+                if self.shop.settings.verify.contains(&name) {
+                    self.verified.insert(id, action.digest);
+                    return false;
+                }
                 // What it was made from is only of use to say what changed; a run does not fail for it.
                 if let Err(error) = store.put_last_key(&plan.name, &LastKey::new(&name, key.0.clone(), action.digest)) {
                     self.news.tell(&RunEvent::Note { node: id, name, text: error.to_string() });
                 }
+                store.touch(action.fingerprint);
                 self.nodes[id].device = action.device;
                 self.finish(id, RunStatus::Cached, object, action.seconds);
                 true
@@ -370,6 +388,7 @@ impl<'a, 'b> Run<'a, 'b> {
             about: plan.about.clone(),
             command: self.shop.settings.command.clone(),
             gates: plan.gates.clone(),
+            references: plan.references.clone(),
             nodes: self.nodes.iter().map(seen).collect(),
         })
     }

@@ -13,6 +13,7 @@ use super::{
     store::{Action, Claim, LastKey, Object, Origin, Parent, Store},
 };
 use crate::{
+    base::{digest::Digest, plural},
     plan::{Key, NodeId, Plan},
     stage::{Artifact, Cancel, Lease, Partial, Progress, Record, RunView, StageCtx, StageError, StageSink},
 };
@@ -30,6 +31,8 @@ pub(super) struct Work {
     pub(super) lease: Lease,
     pub(super) inputs: Vec<(&'static str, Vec<Artifact>)>,
     pub(super) view: Option<RunView>,
+    /// What it made before, where that is to be compared.
+    pub(super) made: Option<Digest>,
     /// Held until what was made is in the store.
     pub(super) claim: Claim,
 }
@@ -85,6 +88,12 @@ impl Shop<'_> {
         let scratch = self.store.scratch()?;
         let record = self.run_stage(work, scratch.path(), news)?;
         check(&record)?;
+        if let Some(made) = work.made {
+            let same = self.store.compare(scratch.path(), &record, made)?;
+            let text = format!("made again: {}, the same bytes", plural::count(same, "file"));
+            let _ = news.send(News::Note(work.node, text));
+            return Ok(self.store.object(made)?);
+        }
         let parents = parents(&work.inputs);
         let fingerprint = work.key.fingerprint();
         let origin = Origin { kind: node.spec.output, stage: node.spec.kind, name: &node.name, fingerprint, parents };
@@ -117,7 +126,8 @@ impl Shop<'_> {
             name: &node.name,
             inputs: &work.inputs,
             output,
-            partial: Some(Partial { dir: &partial, every: self.settings.checkpoints }),
+            // Who is compared is to make everything itself.
+            partial: work.made.is_none().then_some(Partial { dir: &partial, every: self.settings.checkpoints }),
             lease: work.lease,
             seed: node.seed,
             base_dir: &self.settings.base_dir,

@@ -64,6 +64,7 @@ impl Plan {
             resolved: recipe.resolved.clone(),
             nodes: nodes.collect(),
             gates: recipe.gates.clone(),
+            references: BTreeMap::new(),
         })
     }
 }

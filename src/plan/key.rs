@@ -83,7 +83,11 @@ impl Plan {
                 json!({"name": node.name, "stage": node.spec.kind, "about": node.about, "inputs": inputs})
             })
             .collect();
-        json!({"name": self.name, "about": self.about, "gates": self.gates, "nodes": nodes})
+        let mut shown = json!({"name": self.name, "about": self.about, "gates": self.gates, "nodes": nodes});
+        if !self.references.is_empty() {
+            shown["references"] = json!(self.references);
+        }
+        shown
     }
 }
 

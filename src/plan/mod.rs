@@ -15,7 +15,7 @@ pub use key::Key;
 
 use crate::{
     base::{device::DeviceId, digest::Digest},
-    stage::{Gate, StageSpec},
+    stage::{Gate, Reference, StageSpec},
 };
 
 /// The place of a node in [`Plan::nodes`].
@@ -35,6 +35,8 @@ pub struct Plan {
     pub nodes: Vec<PlanNode>,
     /// The gates.
     pub gates: Vec<Gate>,
+    /// What a saved baseline has of the metrics that gates compare with it.
+    pub references: BTreeMap<String, Reference>,
 }
 
 /// An input, or a stage with its matrix cell.

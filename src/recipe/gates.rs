@@ -10,11 +10,11 @@ use crate::{
         node::{Key, Node, NodeValue},
         plural, suggest, units,
     },
-    stage::{Bound, Gate},
+    stage::{Amount, BASELINE, Bound, Gate, Severity},
 };
 
 /// How a bound is made of a number.
-type MakeBound = fn(f64) -> Bound;
+type MakeBound = fn(Amount) -> Bound;
 
 /// Every bound: its key, and how to make it.
 const BOUNDS: [(&str, MakeBound); 7] = [
@@ -29,12 +29,12 @@ const BOUNDS: [(&str, MakeBound); 7] = [
 
 /// The keys of a gate.
 pub(super) fn keys() -> Vec<&'static str> {
-    ["metric", "vs"].into_iter().chain(BOUNDS.iter().map(|(name, _)| *name)).collect()
+    ["metric", "vs", "severity"].into_iter().chain(BOUNDS.iter().map(|(name, _)| *name)).collect()
 }
 
 /// The bounds that compare with another metric, and those that stand alone.
 pub(super) fn bound_keys(relative: bool) -> Vec<&'static str> {
-    BOUNDS.iter().filter(|(_, make)| make(1.0).parts().2 == relative).map(|(name, _)| *name).collect()
+    BOUNDS.iter().filter(|(_, make)| make(1.0.into()).parts().2 == relative).map(|(name, _)| *name).collect()
 }
 
 /// Reads the gates, whose templates are evaluated. A gate on a stage that is left out is left out with it.
@@ -73,7 +73,12 @@ fn gate(node: &Node, draft: &Draft, faults: &mut Vec<Diagnostic>) -> Option<Gate
         check_versus(bound, key, versus, faults);
     }
     let metric_found = metric.and_then(|(_, node)| check_metric(node, draft, faults));
-    let versus_found = versus.map(|(_, node)| check_metric(node, draft, faults));
+    let versus_found = versus.map(|(_, node)| match node.as_str() {
+        // No metric is called so: they have a dot.
+        Some(BASELINE) => Some(BASELINE.to_owned()),
+        _ => check_metric(node, draft, faults),
+    });
+    let severity = severity(&fields, faults);
     let is_relative = bound?.parts().2;
     if versus_found.is_some() != is_relative {
         return None;
@@ -85,6 +90,7 @@ fn gate(node: &Node, draft: &Draft, faults: &mut Vec<Diagnostic>) -> Option<Gate
             None => None,
         },
         bound: bound?,
+        severity: severity?,
     })
 }
 
@@ -97,7 +103,7 @@ fn check_versus(bound: Bound, key: &Key, versus: Option<&(Key, Node)>, faults: &
                 format!("`{name}` compares with another metric, and there is no `vs`"),
             )
             .label("compared with what?")
-            .help("add it: `vs: scores@teacher.accuracy`"),
+            .help("add it: `vs: scores@teacher.accuracy`, or `vs: baseline`"),
         ),
         ((name, _, false), Some((vs, _))) => faults.push(
             Diagnostic::error("recipe::gate", vs.span, format!("`{name}` is a bound by itself and has no `vs`"))
@@ -109,14 +115,30 @@ fn check_versus(bound: Bound, key: &Key, versus: Option<&(Key, Node)>, faults: &
     }
 }
 
+fn severity(fields: &Fields<'_>, faults: &mut Vec<Diagnostic>) -> Option<Severity> {
+    let Some((_, node)) = fields.get("severity") else { return Some(Severity::Error) };
+    match node.as_str() {
+        Some("error") => Some(Severity::Error),
+        Some("warn") => Some(Severity::Warn),
+        _ => {
+            faults.push(wrong_type(node, "`severity` is `error` or `warn`"));
+            None
+        }
+    }
+}
+
 /// A bound as people write it: `0.02`, `2%`, `25MB`.
-fn number(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Option<f64> {
+fn number(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Option<Amount> {
+    let mut is_percent = false;
     let value = match &node.value {
         #[expect(clippy::cast_precision_loss, reason = "bounds are small")]
         NodeValue::Int(value) => Some(*value as f64),
         NodeValue::Float(value) => Some(*value).filter(|value| value.is_finite()),
         NodeValue::String(text) => match text.trim().strip_suffix('%') {
-            Some(share) => share.trim().parse::<f64>().ok().map(|value| value / 100.0),
+            Some(share) => {
+                is_percent = true;
+                share.trim().parse::<f64>().ok().map(|value| value / 100.0)
+            }
             None => units::parse_bytes(text),
         }
         .filter(|value| value.is_finite()),
@@ -133,7 +155,7 @@ fn number(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Option<f64> 
         );
         return None;
     }
-    Some(value)
+    Some(Amount { value, is_percent })
 }
 
 /// Checks that a metric's stage is there; gives the metric's full name, or none if the gate falls away.

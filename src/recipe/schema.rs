@@ -157,7 +157,7 @@ fn described(mut schema: Value, text: &str) -> Value {
 fn gate() -> Value {
     let number = json!({"anyOf": [
         {"type": "number"},
-        {"type": "string", "description": "A share (`2%`), a size (`25MB`) or a template."},
+        {"type": "string", "description": "A percentage (`2%`: points of a share, hundredths of the reference elsewhere), a size (`25MB`) or a template."},
     ]});
     let mut properties = Map::new();
     for key in gates::keys() {
@@ -165,7 +165,13 @@ fn gate() -> Value {
             "metric" => {
                 json!({"type": "string", "description": "`stage[@cell][.model].name`: `scores@int8.accuracy`."})
             }
-            "vs" => json!({"type": "string", "description": "The metric that it is compared with."}),
+            "vs" => {
+                json!({"type": "string", "description": "The metric that it is compared with, or `baseline`: the same metric in a saved baseline."})
+            }
+            "severity" => json!({
+                "enum": ["error", "warn"], "default": "error",
+                "description": "Whether the run fails (exit code 3) or only warns when the gate is not kept.",
+            }),
             _ => number.clone(),
         };
         properties.insert(key.into(), value);

@@ -1,10 +1,12 @@
 //! A finished run by hand, in the shape that stages leave behind, for the tests of this module.
 
+use std::collections::BTreeMap;
+
 use crate::{
     base::digest::Digest,
     stage::{
         Artifact, ArtifactKind, Better, Bound, Confusion, Curve, Gate, Metric, Record, RunNode, RunStatus, RunView,
-        Sample, Unit,
+        Sample, Severity, Unit,
     },
 };
 
@@ -132,19 +134,21 @@ pub(super) fn run() -> RunView {
         metric: metric.into(),
         versus: versus.map(Into::into),
         bound,
+        severity: Severity::Error,
     };
     RunView {
         name: "mobile-bert".into(),
         about: "A sentiment classifier small and fast enough for a phone".into(),
         command: "lmpipe run recipes/mobile.yaml --set epochs=3".into(),
+        references: BTreeMap::new(),
         gates: vec![
-            gate("scores@int8.accuracy", Some("scores@teacher.accuracy"), Bound::MaxDrop(0.02)),
+            gate("scores@int8.accuracy", Some("scores@teacher.accuracy"), Bound::MaxDrop(0.02.into())),
             gate(
                 "speed.int8.latency.b1_l128.p50_ms",
                 Some("speed.teacher.latency.b1_l128.p50_ms"),
-                Bound::MinSpeedup(4.0),
+                Bound::MinSpeedup(4.0.into()),
             ),
-            gate("speed.int8.size_bytes", None, Bound::Max(25e6)),
+            gate("speed.int8.size_bytes", None, Bound::Max(25e6.into())),
         ],
         nodes,
     }

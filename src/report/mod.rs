@@ -18,7 +18,7 @@ pub use model::{
     StageSamples, StepLine,
 };
 
-/// Renders a report in every format: `index.html`, `report.md`, `metrics.json`, `junit.xml`.
+/// Renders a report in every format: `index.html`, `report.md`, `metrics.json`, `junit.xml`, `bench.json`.
 ///
 /// # Errors
 /// When a template fails, which is a bug of this crate.

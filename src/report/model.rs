@@ -94,6 +94,10 @@ pub enum GateState {
     Passed,
     /// It is not kept.
     Failed,
+    /// It is not kept, and that is a warning only.
+    Warned,
+    /// It compares with a baseline that is not there, or of another machine.
+    Unjudged,
     /// A stage that it asks about had not been done when the report was made.
     Unknown,
 }

@@ -17,7 +17,7 @@ pub enum ArtifactKind {
     Model,
     /// Numbers: `scores.json`.
     Scores,
-    /// `index.html`, `report.md`, `metrics.json`, `junit.xml`.
+    /// `index.html`, `report.md`, `metrics.json`, `junit.xml`, `bench.json`.
     Report,
     /// A model in the format of another program; no stage takes it.
     Export,

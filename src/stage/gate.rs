@@ -1,20 +1,111 @@
 //! Gates: bounds on metrics that a run must keep, and their verdicts.
+//!
+//! What is counted (bytes, parameters, right answers) is judged exactly. What is measured has an interval, and its gate fails when
+//! the whole interval is beyond the bound: a machine's mood is no regression.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use super::{Better, Metric, Unit};
 
-/// A bound on a metric, alone or against another metric of the run.
+/// What stands after `vs:` for the same metric in a saved baseline.
+pub const BASELINE: &str = "baseline";
+
+/// A bound on a metric, alone, against another metric of the run, or against a saved baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gate {
     /// The metric: `scores@int8.accuracy`.
     pub metric: String,
-    /// What it is compared with.
+    /// What it is compared with: another metric, or [`BASELINE`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub versus: Option<String>,
     /// The bound.
     pub bound: Bound,
+    /// What it means when it is not kept.
+    #[serde(default, skip_serializing_if = "Severity::is_error")]
+    pub severity: Severity,
+}
+
+/// What it means when a gate is not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The run is not as it must be: exit code 3.
+    #[default]
+    Error,
+    /// It is told, and the run passes.
+    Warn,
+}
+
+impl Severity {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    fn is_error(&self) -> bool {
+        *self == Self::Error
+    }
+}
+
+/// A bound as it is written: `0.02`, `25MB`, `2%`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Amount {
+    /// The number; of a percentage, its hundredth.
+    pub value: f64,
+    /// Whether it was written as a percentage.
+    pub is_percent: bool,
+}
+
+impl From<f64> for Amount {
+    fn from(value: f64) -> Self {
+        Self { value, is_percent: false }
+    }
+}
+
+impl Amount {
+    /// The difference that is allowed from a reference. Of shares, `2%` is two points; of all else, two hundredths of the
+    /// reference.
+    fn beside(self, unit: Unit, reference: f64) -> f64 {
+        if self.is_percent && unit != Unit::Share { self.value * reference.abs() } else { self.value }
+    }
+
+    fn show_difference(self, unit: Unit) -> String {
+        if self.is_percent && unit != Unit::Share { percent(self.value) } else { difference(unit, self.value) }
+    }
+}
+
+fn percent(value: f64) -> String {
+    // A hundredth times a hundred is seldom what was written, in its last digits.
+    format!("{} %", (value * 1e6).round() / 1e4)
+}
+
+impl Serialize for Amount {
+    /// A number, or a text such as `2%`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.is_percent {
+            serializer.collect_str(&percent(self.value).replace(' ', ""))
+        } else {
+            serializer.serialize_f64(self.value)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(f64),
+            Text(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Number(value) => Ok(value.into()),
+            Written::Text(text) => {
+                let value = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+                let value = value.ok_or_else(|| D::Error::custom(format!("`{text}` is no percentage")))?;
+                Ok(Self { value: value / 100.0, is_percent: true })
+            }
+        }
+    }
 }
 
 /// What a gate demands of `value` (and of `reference`, the metric after `vs`).
@@ -22,19 +113,20 @@ pub struct Gate {
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
     /// `value ≤ bound`.
-    Max(f64),
+    Max(Amount),
     /// `value ≥ bound`.
-    Min(f64),
-    /// `reference − value ≤ bound`, in the metric's own unit: shares count as shares (0.02 is two points).
-    MaxDrop(f64),
-    /// `value − reference ≤ bound`.
-    MaxRise(f64),
+    Min(Amount),
+    /// `reference − value ≤ bound`, in the metric's own unit: shares count as shares (0.02 is two points). A percentage is of
+    /// the reference where the metric is no share.
+    MaxDrop(Amount),
+    /// `value − reference ≤ bound`, as of [`Self::MaxDrop`].
+    MaxRise(Amount),
     /// `reference / value ≥ bound`, of times.
-    MinSpeedup(f64),
+    MinSpeedup(Amount),
     /// `value / reference ≤ bound`.
-    MaxRatio(f64),
+    MaxRatio(Amount),
     /// `value / reference ≥ bound`.
-    MinRatio(f64),
+    MinRatio(Amount),
 }
 
 impl Bound {
@@ -42,14 +134,36 @@ impl Bound {
     #[must_use]
     pub fn parts(&self) -> (&'static str, f64, bool) {
         match *self {
-            Self::Max(bound) => ("max", bound, false),
-            Self::Min(bound) => ("min", bound, false),
-            Self::MaxDrop(bound) => ("max_drop", bound, true),
-            Self::MaxRise(bound) => ("max_rise", bound, true),
-            Self::MinSpeedup(bound) => ("min_speedup", bound, true),
-            Self::MaxRatio(bound) => ("max_ratio", bound, true),
-            Self::MinRatio(bound) => ("min_ratio", bound, true),
+            Self::Max(bound) => ("max", bound.value, false),
+            Self::Min(bound) => ("min", bound.value, false),
+            Self::MaxDrop(bound) => ("max_drop", bound.value, true),
+            Self::MaxRise(bound) => ("max_rise", bound.value, true),
+            Self::MinSpeedup(bound) => ("min_speedup", bound.value, true),
+            Self::MaxRatio(bound) => ("max_ratio", bound.value, true),
+            Self::MinRatio(bound) => ("min_ratio", bound.value, true),
         }
+    }
+}
+
+/// What a metric is compared with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reference {
+    /// A metric.
+    Metric(Metric),
+    /// There is none, and there should be: the gate fails. Why.
+    Missing(String),
+    /// Nothing that it could be compared with: the gate is not judged. Why.
+    Nothing(String),
+}
+
+impl Reference {
+    /// That of a metric; nothing where no baseline was saved.
+    #[must_use]
+    pub fn among(references: &BTreeMap<String, Self>, metric: &str) -> Self {
+        references.get(metric).cloned().unwrap_or_else(|| {
+            Self::Nothing("not judged: there is no baseline, and `lmpipe baseline save RECIPE` makes one".to_owned())
+        })
     }
 }
 
@@ -60,10 +174,93 @@ pub struct Verdict {
     pub gate: Gate,
     /// Whether it is kept; a gate whose metric is missing is not.
     pub passed: bool,
+    /// Whether it was judged at all; one that was not is no failure.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub judged: bool,
     /// What was found, in words: `1.2 points lower (allowed: 2)`.
     pub text: String,
     /// The metric's value, if the run has it.
     pub value: Option<f64>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_yes(judged: &bool) -> bool {
+    *judged
+}
+
+impl Verdict {
+    /// Whether it makes the run fail.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        self.judged && !self.passed && self.gate.severity == Severity::Error
+    }
+
+    /// Whether it is to be told, and the run passes.
+    #[must_use]
+    pub fn warns(&self) -> bool {
+        self.judged && !self.passed && self.gate.severity == Severity::Warn
+    }
+}
+
+/// A number that may be known within an interval only.
+#[derive(Clone, Copy)]
+struct Known {
+    low: f64,
+    value: f64,
+    high: f64,
+}
+
+impl Known {
+    /// What a metric is known to be: shares, which are counted on given rows, and what has no interval, exactly.
+    fn of(metric: &Metric) -> Self {
+        let value = metric.value;
+        match metric.interval {
+            Some([low, high]) if metric.unit != Unit::Share => {
+                Self { low: low.min(value), value, high: high.max(value) }
+            }
+            _ => Self { low: value, value, high: value },
+        }
+    }
+
+    fn minus(self, other: Self) -> Self {
+        Self { low: self.low - other.high, value: self.value - other.value, high: self.high - other.low }
+    }
+
+    fn over(self, other: Self) -> Self {
+        Self { low: self.low / other.high, value: self.value / other.value, high: self.high / other.low }
+    }
+
+    /// Whether it is at most a bound, or may be.
+    fn at_most(self, bound: f64) -> Kept {
+        Kept::of(self.value <= bound, self.low <= bound)
+    }
+
+    fn at_least(self, bound: f64) -> Kept {
+        Kept::of(self.value >= bound, self.high >= bound)
+    }
+}
+
+/// Whether a bound is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Yes,
+    /// What was measured is beyond it, but not by more than it varies.
+    WithinNoise,
+    No,
+}
+
+impl Kept {
+    fn of(value: bool, interval: bool) -> Self {
+        match (value, interval) {
+            (true, _) => Self::Yes,
+            (false, true) => Self::WithinNoise,
+            (false, false) => Self::No,
+        }
+    }
 }
 
 impl Gate {
@@ -71,71 +268,92 @@ impl Gate {
     /// `scores@int8.accuracy at most 2.00 points below scores@teacher.accuracy`.
     #[must_use]
     pub fn describe(&self, unit: Option<Unit>) -> String {
-        let versus = self.versus.as_deref().unwrap_or("?");
+        let versus = match self.versus.as_deref() {
+            Some(BASELINE) => "the baseline",
+            Some(versus) => versus,
+            None => "?",
+        };
         let metric = &self.metric;
-        let show = |bound: f64| unit.map_or_else(|| bound.to_string(), |unit| unit.show(bound));
-        let apart = |bound: f64| unit.map_or_else(|| bound.to_string(), |unit| difference(unit, bound));
+        let show = |bound: Amount| unit.map_or_else(|| bound.value.to_string(), |unit| unit.show(bound.value));
+        let apart = |bound: Amount| unit.map_or_else(|| bound.value.to_string(), |unit| bound.show_difference(unit));
         match self.bound {
             Bound::Max(bound) => format!("{metric} at most {}", show(bound)),
             Bound::Min(bound) => format!("{metric} at least {}", show(bound)),
             Bound::MaxDrop(bound) => format!("{metric} at most {} below {versus}", apart(bound)),
             Bound::MaxRise(bound) => format!("{metric} at most {} above {versus}", apart(bound)),
-            Bound::MinSpeedup(bound) => format!("{metric} at least {bound}× faster than {versus}"),
-            Bound::MaxRatio(bound) => format!("{metric} at most {bound}× {versus}"),
-            Bound::MinRatio(bound) => format!("{metric} at least {bound}× {versus}"),
+            Bound::MinSpeedup(bound) => format!("{metric} at least {}× faster than {versus}", bound.value),
+            Bound::MaxRatio(bound) => format!("{metric} at most {}× {versus}", bound.value),
+            Bound::MinRatio(bound) => format!("{metric} at least {}× {versus}", bound.value),
         }
     }
 
-    /// Evaluates the gate; `find` gives the metric of a full name.
-    pub fn evaluate(&self, find: impl Fn(&str) -> Option<Metric>) -> Verdict {
-        let verdict = |passed, text, value| Verdict { gate: self.clone(), passed, text, value };
+    /// Evaluates the gate; `find` gives the metric of a full name, `baseline` what a saved baseline has of it.
+    pub fn evaluate(&self, find: impl Fn(&str) -> Option<Metric>, baseline: impl Fn(&str) -> Reference) -> Verdict {
+        let verdict = |passed, judged, text, value| Verdict { gate: self.clone(), passed, judged, text, value };
         let Some(metric) = find(&self.metric) else {
-            return verdict(false, format!("the run has no metric `{}`", self.metric), None);
+            return verdict(false, true, format!("the run has no metric `{}`", self.metric), None);
         };
-        let value = metric.value;
-        let reference = match &self.versus {
+        let value = Some(metric.value);
+        let reference = match self.versus.as_deref() {
             None => None,
-            Some(name) => match find(name) {
-                Some(reference) => Some(reference.value),
-                None => return verdict(false, format!("the run has no metric `{name}`"), Some(value)),
-            },
+            Some(BASELINE) => Some(baseline(&self.metric)),
+            Some(name) => Some(
+                find(name)
+                    .map_or_else(|| Reference::Missing(format!("the run has no metric `{name}`")), Reference::Metric),
+            ),
         };
-        let (passed, found) = self.judge(metric.unit, value, reference);
-        verdict(passed, found, Some(value))
+        let reference = match reference {
+            None => None,
+            Some(Reference::Metric(reference)) => Some(reference),
+            Some(Reference::Missing(why)) => return verdict(false, true, why, value),
+            Some(Reference::Nothing(why)) => return verdict(true, false, why, value),
+        };
+        let (kept, mut text) = self.judge(&metric, reference.as_ref());
+        if kept == Kept::WithinNoise {
+            text += ", within what measuring varies";
+        }
+        verdict(kept != Kept::No, true, text, value)
     }
 
-    fn judge(&self, unit: Unit, value: f64, reference: Option<f64>) -> (bool, String) {
+    fn judge(&self, metric: &Metric, reference: Option<&Metric>) -> (Kept, String) {
+        let unit = metric.unit;
         let show = |value| unit.show(value);
-        let against = reference.unwrap_or(f64::NAN);
         let difference = |value: f64| difference(unit, value);
+        let value = Known::of(metric);
+        let against = reference.map_or(Known { low: f64::NAN, value: f64::NAN, high: f64::NAN }, Known::of);
+        let from_to = format!("{} → {}", show(against.value), show(value.value));
         match self.bound {
-            Bound::Max(bound) => (value <= bound, format!("{} (at most {})", show(value), show(bound))),
-            Bound::Min(bound) => (value >= bound, format!("{} (at least {})", show(value), show(bound))),
+            Bound::Max(Amount { value: bound, .. }) => {
+                (value.at_most(bound), format!("{} (at most {})", show(value.value), show(bound)))
+            }
+            Bound::Min(Amount { value: bound, .. }) => {
+                (value.at_least(bound), format!("{} (at least {})", show(value.value), show(bound)))
+            }
             Bound::MaxDrop(bound) => {
-                let drop = against - value;
-                let text =
-                    format!("{} → {}: {}", show(against), show(value), direction(drop, "lower", "higher", difference));
+                let drop = against.minus(value);
+                let found = direction(drop.value, "lower", "higher", difference);
+                let text = format!("{from_to}: {found} (at most {} lower)", bound.show_difference(unit));
                 // Shares are quotients of counts; 1e-9 forgives the rounding of their difference.
-                (drop <= bound + 1e-9, format!("{text} (at most {} lower)", difference(bound)))
+                (drop.at_most(bound.beside(unit, against.value) + 1e-9), text)
             }
             Bound::MaxRise(bound) => {
-                let rise = value - against;
-                let text =
-                    format!("{} → {}: {}", show(against), show(value), direction(rise, "higher", "lower", difference));
-                (rise <= bound + 1e-9, format!("{text} (at most {} higher)", difference(bound)))
+                let rise = value.minus(against);
+                let found = direction(rise.value, "higher", "lower", difference);
+                let text = format!("{from_to}: {found} (at most {} higher)", bound.show_difference(unit));
+                (rise.at_most(bound.beside(unit, against.value) + 1e-9), text)
             }
-            Bound::MinSpeedup(bound) => {
-                let speedup = against / value;
-                let text = format!("{} → {}: {speedup:.2}× faster (at least {bound}×)", show(against), show(value));
-                (speedup >= bound, text)
+            Bound::MinSpeedup(Amount { value: bound, .. }) => {
+                let speedup = against.over(value);
+                let text = format!("{from_to}: {:.2}× faster (at least {bound}×)", speedup.value);
+                (speedup.at_least(bound), text)
             }
-            Bound::MaxRatio(bound) => {
-                let ratio = value / against;
-                (ratio <= bound, format!("{} → {}: {ratio:.3}× (at most {bound}×)", show(against), show(value)))
+            Bound::MaxRatio(Amount { value: bound, .. }) => {
+                let ratio = value.over(against);
+                (ratio.at_most(bound), format!("{from_to}: {:.3}× (at most {bound}×)", ratio.value))
             }
-            Bound::MinRatio(bound) => {
-                let ratio = value / against;
-                (ratio >= bound, format!("{} → {}: {ratio:.3}× (at least {bound}×)", show(against), show(value)))
+            Bound::MinRatio(Amount { value: bound, .. }) => {
+                let ratio = value.over(against);
+                (ratio.at_least(bound), format!("{from_to}: {:.3}× (at least {bound}×)", ratio.value))
             }
         }
     }
@@ -170,30 +388,88 @@ mod tests {
     use super::*;
 
     fn find(name: &str) -> Option<Metric> {
-        let (value, unit) = match name {
-            "s@a.accuracy" => (0.86, Unit::Share),
-            "s@b.accuracy" => (0.84, Unit::Share),
-            "b.a.p50_ms" => (30.0, Unit::Milliseconds),
-            "b.b.p50_ms" => (10.0, Unit::Milliseconds),
+        let metric = |value, unit| Metric::new(name, value, unit, Better::Higher);
+        Some(match name {
+            "s@a.accuracy" => metric(0.86, Unit::Share),
+            "s@b.accuracy" => metric(0.84, Unit::Share).with_interval(0.80, 0.88),
+            "b.a.p50_ms" => metric(30.0, Unit::Milliseconds).with_interval(29.0, 31.0),
+            "b.b.p50_ms" => metric(10.0, Unit::Milliseconds).with_interval(9.5, 10.5),
+            "b.a.size_bytes" => metric(1000.0, Unit::Bytes),
+            "b.b.size_bytes" => metric(1040.0, Unit::Bytes),
             _ => return None,
-        };
-        Some(Metric::new(name, value, unit, Better::Higher))
+        })
     }
 
-    fn gate(metric: &str, versus: Option<&str>, bound: Bound) -> Verdict {
-        Gate { metric: metric.into(), versus: versus.map(Into::into), bound }.evaluate(find)
+    fn judged(metric: &str, versus: Option<&str>, bound: Bound) -> Verdict {
+        let gate = Gate { metric: metric.into(), versus: versus.map(Into::into), bound, severity: Severity::Error };
+        gate.evaluate(find, |name| match name {
+            "b.b.size_bytes" => Reference::Metric(Metric::new(name, 1000.0, Unit::Bytes, Better::Lower)),
+            "s@b.accuracy" => Reference::Nothing("there is no baseline".into()),
+            _ => Reference::Missing(format!("the baseline has no `{name}`")),
+        })
+    }
+
+    fn percent(value: f64) -> Amount {
+        Amount { value: value / 100.0, is_percent: true }
     }
 
     #[test]
-    fn bounds() {
-        assert!(gate("s@b.accuracy", Some("s@a.accuracy"), Bound::MaxDrop(0.02)).passed);
-        assert!(!gate("s@b.accuracy", Some("s@a.accuracy"), Bound::MaxDrop(0.019)).passed);
-        assert!(gate("b.b.p50_ms", Some("b.a.p50_ms"), Bound::MinSpeedup(3.0)).passed);
-        assert!(!gate("b.b.p50_ms", Some("b.a.p50_ms"), Bound::MinSpeedup(3.1)).passed);
-        assert!(gate("s@b.accuracy", None, Bound::Min(0.8)).passed);
-        assert!(!gate("b.b.p50_ms", None, Bound::Max(9.0)).passed);
-        let missing = gate("s@c.accuracy", None, Bound::Min(0.0));
-        assert!(!missing.passed);
+    fn what_is_counted_is_exact() {
+        assert!(judged("s@b.accuracy", Some("s@a.accuracy"), Bound::MaxDrop(0.02.into())).passed);
+        let drop = judged("s@b.accuracy", Some("s@a.accuracy"), Bound::MaxDrop(0.019.into()));
+        assert!(drop.fails() && !drop.warns(), "an interval of rows does not excuse a share");
+        assert!(judged("s@b.accuracy", None, Bound::Min(0.8.into())).passed);
+        let missing = judged("s@c.accuracy", None, Bound::Min(0.0.into()));
+        assert!(missing.fails());
         assert_eq!(missing.text, "the run has no metric `s@c.accuracy`");
+    }
+
+    #[test]
+    fn what_is_measured_fails_when_its_whole_interval_does() {
+        let speedup = |bound: f64| judged("b.b.p50_ms", Some("b.a.p50_ms"), Bound::MinSpeedup(bound.into()));
+        assert!(speedup(3.0).passed && !speedup(3.0).text.contains("varies"));
+        assert_eq!(speedup(3.1).text, "30.0 ms → 10.0 ms: 3.00× faster (at least 3.1×), within what measuring varies");
+        assert!(speedup(3.1).passed && speedup(3.3).fails(), "at most 31 / 9.5 = 3.26");
+        let at_most = |bound: f64| judged("b.b.p50_ms", None, Bound::Max(bound.into()));
+        assert!(at_most(9.6).passed && at_most(9.4).fails());
+    }
+
+    #[test]
+    fn percentages_are_points_of_shares_and_of_the_reference_elsewhere() {
+        let drop = |bound| judged("s@b.accuracy", Some("s@a.accuracy"), Bound::MaxDrop(bound));
+        assert!(drop(percent(2.0)).passed && drop(percent(1.9)).fails());
+        let rise = |bound| judged("b.b.size_bytes", Some("b.a.size_bytes"), Bound::MaxRise(bound));
+        assert!(rise(percent(4.0)).passed && rise(percent(3.9)).fails() && rise(40.0.into()).passed);
+        assert_eq!(rise(percent(3.9)).text, "1.00 kB → 1.04 kB: 40 B higher (at most 3.9 % higher)");
+        let gate = rise(percent(3.9)).gate;
+        let json = serde_json::to_string(&gate).unwrap();
+        assert!(json.contains(r#"{"max_rise":"3.9%"}"#), "{json}");
+        assert_eq!(serde_json::from_str::<Gate>(&json).unwrap(), gate);
+        let old = r#"{"metric": "s.a", "bound": {"max": 25000000.0}}"#;
+        assert_eq!(serde_json::from_str::<Gate>(old).unwrap().bound, Bound::Max(25e6.into()));
+        assert!(serde_json::from_str::<Gate>(&old.replace("25000000.0", "\"much\"")).is_err());
+    }
+
+    #[test]
+    fn a_baseline_may_lack_a_metric_or_not_be_there() {
+        let rise = Bound::MaxRise(percent(5.0));
+        assert!(judged("b.b.size_bytes", Some(BASELINE), rise).passed);
+        assert!(judged("b.b.size_bytes", Some(BASELINE), Bound::MaxRise(percent(1.0))).fails());
+        let nothing = judged("s@b.accuracy", Some(BASELINE), rise);
+        assert!(nothing.passed && !nothing.judged && nothing.text == "there is no baseline");
+        assert!(judged("b.b.p50_ms", Some(BASELINE), rise).fails());
+    }
+
+    #[test]
+    fn a_warning_is_no_failure() {
+        let gate = Gate {
+            metric: "s@a.accuracy".into(),
+            versus: None,
+            bound: Bound::Min(0.9.into()),
+            severity: Severity::Warn,
+        };
+        let verdict = gate.evaluate(find, |_| Reference::Nothing(String::new()));
+        assert!(verdict.warns() && !verdict.fails() && !verdict.passed);
+        assert!(serde_json::to_string(&gate).unwrap().contains(r#""severity":"warn""#));
     }
 }

@@ -14,7 +14,7 @@ mod registry;
 pub use artifact::{Artifact, ArtifactKind};
 pub use context::{Cancel, Lease, Partial, Progress, StageCtx, StageSink};
 pub use error::StageError;
-pub use gate::{Bound, Gate, Verdict};
+pub use gate::{Amount, BASELINE, Bound, Gate, Reference, Severity, Verdict};
 pub use metric::{Better, Metric, Unit};
 pub use params::{Fault, Faults, decode};
 pub use port::Port;

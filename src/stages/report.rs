@@ -31,7 +31,7 @@ pub(super) struct ReportStage;
 
 impl Stage for ReportStage {
     const KIND: &'static str = "report";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const ABOUT: &'static str = "renders what a run found: a page, a comment, numbers and test results";
     const INPUTS: &'static [Port] = &[Port::scores("scores").many()];
     const OUTPUT: ArtifactKind = ArtifactKind::Report;
@@ -167,14 +167,14 @@ mod tests {
     #[test]
     fn it_writes_every_format() {
         let found = run(&json!({"title": "Mobile"})).unwrap();
-        assert_eq!(found[..4], ["index.html", "junit.xml", "metrics.json", "report.md"]);
+        assert_eq!(found[..5], ["bench.json", "index.html", "junit.xml", "metrics.json", "report.md"]);
         assert_eq!(
-            found[4],
+            found[5],
             "Against teacher, the int8 model shows no significant difference in accuracy (−2.0 points)."
         );
         let found = run(&json!({"baseline": "int8"})).unwrap();
         assert_eq!(
-            found[4],
+            found[5],
             "Against int8, the teacher model shows no significant difference in accuracy (+2.0 points)."
         );
     }

@@ -225,6 +225,8 @@ fn an_interrupted_training_ends_with_the_same_bits() {
     }
 }
 
+type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
+
 #[test]
 fn a_damaged_checkpoint_is_not_trusted() {
     let dir = tempfile::tempdir().unwrap();
@@ -232,7 +234,7 @@ fn a_damaged_checkpoint_is_not_trusted() {
     let train_with = |at: usize, seed: u64| {
         let (mut model, examples) = tiny();
         let checkpoints = Some(Checkpoints { folder: folder.clone(), every: Every::Steps(100) });
-        let options = TrainOptions { checkpoints, seed, ..options() };
+        let options = TrainOptions { seed, checkpoints, ..options() };
         let data = TrainData { train: &examples, validation: Some(&examples) };
         let mut observer = Interrupting { folder: &folder, left: dir.path(), at, done: 0, notes: Vec::new() };
         let result = train(&mut model, data, &CrossEntropy::default(), &options, &mut observer);
@@ -243,7 +245,7 @@ fn a_damaged_checkpoint_is_not_trusted() {
         let mut files = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
         files.find(|path| path.to_string_lossy().ends_with(ending)).unwrap()
     };
-    let cases: [(&str, &dyn Fn(&mut Vec<u8>), &str); 5] = [
+    let cases: [(&str, Damage<'_>, &str); 5] = [
         ("safetensors", &|bytes| *bytes.last_mut().unwrap() ^= 1, "the content that was written"),
         ("safetensors", &|bytes| bytes.truncate(100), "the content that was written"),
         ("json", &|bytes| bytes.truncate(100), "cannot be understood"),

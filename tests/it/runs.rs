@@ -122,6 +122,54 @@ fn two_runs_at_once_do_the_work_once() {
 }
 
 #[test]
+fn a_stage_runs_again_and_is_compared() {
+    let test = small();
+    test.run(&["run", "recipe.yaml", "--verify", "more"]).success().tells(&["3 ran"]);
+    test.run(&["run", "recipe.yaml", "--verify", "more"])
+        .success()
+        .tells(&["more: made again: 5 files, the same bytes", "1 ran, 2 cached"]);
+    test.run(&["run", "recipe.yaml", "--verify", "mor"]).exits(2).tells(&["no stage `mor`", "did you mean `more`?"]);
+}
+
+#[test]
+fn what_was_used_least_recently_goes_first() {
+    let test = small();
+    for rate in ["0.1", "0.2", "0.3"] {
+        test.write("recipe.yaml", &RECIPE.replace("rate: 0.1", &format!("rate: {rate}")));
+        test.run(&["run", "recipe.yaml"]).success();
+    }
+    let named = |test: &LmpipeTest| {
+        let listed = test.run(&["cache", "ls", "--format", "json"]).success().json();
+        let objects = listed.as_array().unwrap().clone();
+        objects
+            .iter()
+            .filter(|object| object["name"] == "more")
+            .map(|object| object["digest"].to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(named(&test).len(), 3);
+    // The first is used again: it is now the latest, and what the last run made.
+    test.write("recipe.yaml", RECIPE);
+    test.run(&["run", "recipe.yaml"]).success().tells(&["3 cached"]);
+    test.run(&["cache", "gc"]).success().tells(&["freed 0 B: 0 artifacts and 0 runs"]);
+    let would = test.run(&["cache", "gc", "--max-size", "1kB", "--dry-run", "--format", "json"]).success().json();
+    assert_eq!(would["objects"].as_array().unwrap().len(), 2, "{would}");
+    assert_eq!(named(&test).len(), 3, "nothing was removed yet");
+    test.run(&["cache", "gc", "--keep-runs", "2"]).success().tells(&["freed", "1 artifact and 2 runs"]);
+    let left = named(&test);
+    assert_eq!(left.len(), 2);
+    test.run(&["cache", "gc", "--max-size", "1kB"])
+        .success()
+        .tells(&["1 artifact", "more than the 1.00 kB that were asked for"]);
+    test.run(&["cache", "verify"]).success();
+    test.run(&["run", "recipe.yaml"]).success().tells(&["3 cached"]);
+    let lock = File::options().write(true).open(test.path(".lmpipe/lock")).unwrap();
+    lock.lock_shared().unwrap();
+    test.run(&["cache", "gc"]).exits(5).tells(&["is in use by another run"]);
+    test.run(&["cache", "gc", "--max-size", "much"]).exits(2).tells(&["`much` is no size"]);
+}
+
+#[test]
 fn a_flipped_bit_is_found_on_use() {
     let test = small();
     test.run(&["run", "recipe.yaml"]).success();
@@ -150,4 +198,36 @@ fn damage_is_found_and_mended() {
     test.run(&["cache", "verify"]).exits(5).gives(&["dataset.json"]).tells(&["damaged", "hint:"]);
     test.run(&["run", "recipe.yaml"]).success().tells(&["1 ran"]);
     test.run(&["cache", "verify"]).success();
+}
+
+#[test]
+fn a_baseline_is_saved_compared_with_and_kept() {
+    let test = small();
+    let gates = "\
+gates:
+  - {metric: clean.rows.train, vs: baseline, max_rise: 10%}
+  - {metric: more.copies, vs: baseline, max_rise: 10%}
+  - {metric: more.copies, vs: baseline, max_rise: 0, severity: warn}
+";
+    let recipe = |copies: &str| format!("{}{gates}", RECIPE.replace("copies: 1", copies));
+    test.write("recipe.yaml", &recipe("copies: 1"));
+    test.run(&["baseline", "save", "recipe.yaml"]).exits(1).tells(&["was never run"]);
+    test.run(&["run", "recipe.yaml"]).success().tells(&["not judged: there is no baseline"]);
+    test.run(&["baseline", "save", "recipe.yaml"]).success().tells(&["saved baselines/small.json"]);
+    test.run(&["gate", "recipe.yaml"]).success().gives(&["✓  more.copies", "0 higher (at most 10 % higher)"]);
+    // More rows: the one gate fails the run, the other warns.
+    test.write("recipe.yaml", &recipe("copies: 3"));
+    test.run(&["run", "recipe.yaml"]).exits(3).tells(&["✗  more.copies", "!  more.copies"]);
+    test.run(&["gate", "recipe.yaml"]).exits(3).gives(&["✗  more.copies"]);
+    // What it is of stays, though a later run made something else.
+    let gone = test.run(&["cache", "gc", "--max-size", "1kB", "--format", "json"]).success().json();
+    assert!(gone["objects"].as_array().unwrap().is_empty(), "{gone}");
+    test.run(&["gate", "recipe.yaml", "--baseline", "other.json"]).exits(5).tells(&["other.json"]);
+    test.write(
+        "other.json",
+        &test.read("baselines/small.json").replace("\"recipe\": \"small\"", "\"recipe\": \"large\""),
+    );
+    test.run(&["gate", "recipe.yaml", "--baseline", "other.json"])
+        .exits(2)
+        .tells(&["is the baseline of the recipe `large`"]);
 }

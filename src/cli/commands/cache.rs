@@ -1,4 +1,4 @@
-//! `cache ls|verify|path|size`: looks into the store.
+//! `cache ls|verify|path|size|gc`: looks into the store, and tidies it.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ use crate::{
         project::{Project, short},
         table::Table,
     },
-    engine::{Object, Store},
+    engine::{Limits, Object, Removed, Store, Tidying},
     recipe,
 };
 
@@ -35,6 +35,10 @@ pub(in crate::cli) fn run(app: &App, command: &CacheCommand) -> Result<Exit, Cli
         CacheCommand::Path { store, .. } => {
             app.output.line(Project::here().store(store).display().to_string())?;
             Ok(Exit::Done)
+        }
+        CacheCommand::Gc { max_size, keep_runs, dry_run, store, format } => {
+            let limits = Limits { max_bytes: *max_size, keep_runs: *keep_runs };
+            tidy(app, &open(store)?, limits, *dry_run, *format)
         }
         CacheCommand::Size(store) => {
             let size = open(store)?.size()?;
@@ -152,6 +156,69 @@ fn verify(app: &App, store: &Store) -> Result<Exit, CliError> {
         format!("{} in `{}`", plural::count(damage.len(), "damaged file"), short(store.root())),
     )
     .hint("remove what is named; the next run makes it again"))
+}
+
+fn tidy(app: &App, store: &Store, limits: Limits, dry_run: bool, format: TextFormat) -> Result<Exit, CliError> {
+    if !store.root().is_dir() {
+        app.output.say(format!("there is no store `{}`", short(store.root())));
+        return Ok(Exit::Done);
+    }
+    let tidying = if dry_run {
+        store.plan_tidying(limits)?
+    } else {
+        // From here on no run begins; what would go is looked at again.
+        let _alone = store.lock()?;
+        let tidying = store.plan_tidying(limits)?;
+        store.tidy(&tidying)?;
+        tidying
+    };
+    let kind = |removed: &Removed| if removed.is_partial { "checkpoint" } else { "object" };
+    if format == TextFormat::Json {
+        let objects = tidying.objects.iter().map(|removed| {
+            let Removed { name, digest, bytes, .. } = removed;
+            json!({"kind": kind(removed), "name": name, "digest": digest, "bytes": bytes})
+        });
+        let json = json!({
+            "version": 1, "dry_run": dry_run, "runs": tidying.runs, "objects": objects.collect::<Vec<_>>(),
+            "freed_bytes": tidying.freed, "left_bytes": tidying.left, "pinned_bytes": tidying.pinned,
+        });
+        app.output.line(format!("{json:#}"))?;
+        return Ok(Exit::Done);
+    }
+    let style = app.output.data;
+    let mut table = Table::new(&[3]);
+    for removed in &tidying.objects {
+        let digest = style.accent(&removed.digest.short());
+        table.row([digest, kind(removed).to_owned(), removed.name.clone(), units::bytes(removed.bytes)]);
+    }
+    if !tidying.objects.is_empty() {
+        app.output.line(table.lines().join("\n"))?;
+    }
+    tell_tidied(app, &tidying, limits, dry_run);
+    Ok(Exit::Done)
+}
+
+fn tell_tidied(app: &App, tidying: &Tidying, limits: Limits, dry_run: bool) {
+    let Tidying { runs, objects, freed, left, pinned, .. } = tidying;
+    let done = if dry_run { "would free" } else { "freed" };
+    let (objects, runs) = (plural::count(objects.len(), "artifact"), plural::count(runs.len(), "run"));
+    app.output.say(format!(
+        "{done} {}: {objects} and {runs}; {} stay, {} of them pinned",
+        units::bytes(*freed),
+        units::bytes(*left),
+        units::bytes(*pinned)
+    ));
+    if limits == Limits::default() {
+        app.output.say("  hint: `--max-size 20GB` and `--keep-runs 5` say how much is to stay");
+    }
+    if let Some(max) = limits.max_bytes.filter(|max| left > max) {
+        let (left, max) = (units::bytes(*left), units::bytes(max));
+        app.output.say(format!(
+            "{} {left} stay, more than the {max} that were asked for: they are what the latest run of each recipe made, or what \
+             a baseline names",
+            app.output.talk.warning("warning:")
+        ));
+    }
 }
 
 /// The names of all objects, as far as they are names of objects.

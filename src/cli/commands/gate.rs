@@ -15,7 +15,7 @@ use crate::{
         exit::Exit,
     },
     engine::{self, Store},
-    stage::Verdict,
+    stage::{Gate, Reference, Verdict},
 };
 
 pub(in crate::cli) fn run(app: &App, args: &args::Gate) -> Result<Exit, CliError> {
@@ -27,7 +27,9 @@ pub(in crate::cli) fn run(app: &App, args: &args::Gate) -> Result<Exit, CliError
             .hint(format!("`{}` does", settings.command)));
     };
     // The gates are those of the file, which may have changed since.
-    let verdicts: Vec<Verdict> = plan.gates.iter().map(|gate| gate.evaluate(|name| run.find_metric(name))).collect();
+    let baseline = |name: &str| Reference::among(&plan.references, name);
+    let judge = |gate: &Gate| gate.evaluate(|name| run.find_metric(name), baseline);
+    let verdicts: Vec<Verdict> = plan.gates.iter().map(judge).collect();
     let stale = engine::forecast(plan, &settings)?.iter().filter(|forecast| !forecast.is_cached()).count();
     if stale > 0 {
         let (stages, would) = (plural::count(stale, "stage"), app.output.talk.warning("warning:"));
@@ -42,5 +44,5 @@ pub(in crate::cli) fn run(app: &App, args: &args::Gate) -> Result<Exit, CliError
         TextFormat::Text if verdicts.is_empty() => app.output.say("the recipe has no gates"),
         TextFormat::Text => app.output.line(summary::gates(&verdicts, app.output.data).join("\n"))?,
     }
-    Ok(if verdicts.iter().all(|verdict| verdict.passed) { Exit::Done } else { Exit::Gate })
+    Ok(if verdicts.iter().any(Verdict::fails) { Exit::Gate } else { Exit::Done })
 }

@@ -1,5 +1,7 @@
 //! From a recipe file to a plan: what `run`, `plan`, `dag` and `gate` begin with.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
 
 use crate::{
@@ -12,10 +14,11 @@ use crate::{
         output::say_always,
         project::{self, Project},
     },
-    engine::{RunRecord, Settings, Store},
+    engine::{Baseline, RunRecord, Settings, Store},
     model,
     plan::Plan,
     recipe,
+    stage::{BASELINE, Gate},
 };
 
 /// A recipe that is right, and where it belongs.
@@ -34,8 +37,34 @@ pub(super) fn load(app: &App, args: &RecipeArgs) -> Result<Loaded, CliError> {
     if !recipe.warnings.is_empty() && !app.output.quiet {
         say_always(recipe.warnings.render(app.output.width, app.output.talk.0).trim_end());
     }
-    let plan = Plan::new(&recipe, app.registry)?;
+    let mut plan = Plan::new(&recipe, app.registry)?;
+    take_baseline(args, &mut plan)?;
     Ok(Loaded { plan, project: Project::of_recipe(&args.recipe) })
+}
+
+/// The baseline of a recipe, where nobody names another.
+pub(super) fn baseline_path(args: &RecipeArgs, name: &str) -> PathBuf {
+    let safe = |c: char| if c.is_alphanumeric() || "-_.@ ".contains(c) { c } else { '-' };
+    let folder = args.recipe.parent().unwrap_or(Path::new("")).join("baselines");
+    folder.join(name.chars().map(safe).collect::<String>() + ".json")
+}
+
+/// Takes what gates compare with from the baseline that was named, or that is beside the recipe.
+fn take_baseline(args: &RecipeArgs, plan: &mut Plan) -> Result<(), CliError> {
+    let path = args.baseline.clone().unwrap_or_else(|| baseline_path(args, &plan.name));
+    let compared: Vec<_> = plan.gates.iter().filter(|gate| gate.versus.as_deref() == Some(BASELINE)).collect();
+    if compared.is_empty() || args.baseline.is_none() && !path.is_file() {
+        return Ok(());
+    }
+    let baseline = Baseline::load(&path)?;
+    if baseline.recipe != plan.name {
+        let (path, of) = (path.display(), &baseline.recipe);
+        return Err(CliError::usage(format!("`{path}` is the baseline of the recipe `{of}`, not of `{}`", plan.name)));
+    }
+    let host = if measures(plan) { Machine::detect().host() } else { Value::Null };
+    let reference = |gate: &Gate| (gate.metric.clone(), baseline.reference(&gate.metric, &host));
+    plan.references = compared.into_iter().map(reference).collect();
+    Ok(())
 }
 
 /// How the engine is to run a plan.
@@ -49,6 +78,7 @@ pub(super) fn settings(app: &App, loaded: &Loaded, recipe: &RecipeArgs, store: &
         cores: machine::cores(),
         host: host.unwrap_or(Value::Null),
         force: false,
+        verify: Vec::new(),
         checkpoints: Every::default(),
         base_dir: base_dir(recipe),
     }
@@ -107,6 +137,9 @@ fn command_line(recipe: &RecipeArgs) -> String {
     for (name, value) in &recipe.sets {
         words.extend(["--set".to_owned(), quoted(&format!("{name}={value}"))]);
     }
+    if let Some(baseline) = &recipe.baseline {
+        words.extend(["--baseline".to_owned(), quoted(&baseline.display().to_string())]);
+    }
     words.join(" ")
 }
 
@@ -129,6 +162,7 @@ mod tests {
         let recipe = RecipeArgs {
             recipe: "my recipes/a.yaml".into(),
             sets: vec![("epochs".into(), "1".into()), ("query".into(), "it's".into())],
+            baseline: None,
         };
         assert_eq!(command_line(&recipe), r"lmpipe run 'my recipes/a.yaml' --set epochs=1 --set 'query=it'\''s'");
     }

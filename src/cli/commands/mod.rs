@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+pub(super) mod baseline;
 pub(super) mod bench;
 pub(super) mod cache;
 pub(super) mod completions;

@@ -39,7 +39,7 @@ fn find(app: &App, args: &args::Report) -> Result<(Project, RunRecord), CliError
         let run = load::find_run(&Store::read(&project.store(&args.store))?, of)?;
         return Ok((project, run));
     }
-    let recipe = RecipeArgs { recipe: path.to_owned(), sets: Vec::new() };
+    let recipe = RecipeArgs { recipe: path.to_owned(), sets: Vec::new(), baseline: None };
     let loaded = load::load(app, &recipe)?;
     let store = Store::read(&loaded.project.store(&args.store))?;
     match store.latest_run(&loaded.plan.name)? {

@@ -12,6 +12,7 @@ use super::{
     summary::summary,
 };
 use crate::{
+    base::suggest,
     cli::{
         App,
         args::{self, RunFormat},
@@ -22,14 +23,17 @@ use crate::{
         project::short,
     },
     engine::{self, EventSink, RunRecord, Settings, Store},
-    stage::{Cancel, RunStatus},
+    plan::Plan,
+    stage::{Cancel, RunStatus, Verdict},
 };
 
 pub(in crate::cli) fn run(app: &App, args: &args::Run) -> Result<Exit, CliError> {
     let loaded = load(app, &args.recipe)?;
+    check_verified(&args.verify, &loaded.plan)?;
     let settings = Settings {
         force: args.force,
         checkpoints: args.checkpoint_every,
+        verify: args.verify.clone(),
         ..load::settings(app, &loaded, &args.recipe, &args.store)
     };
     let cancel = Cancel::default();
@@ -52,6 +56,24 @@ pub(in crate::cli) fn run(app: &App, args: &args::Run) -> Result<Exit, CliError>
     Ok(verdict(&record))
 }
 
+/// Refuses names of stages that there are not, and of stages whose output is of its moment.
+fn check_verified(names: &[String], plan: &Plan) -> Result<(), CliError> {
+    for name in names {
+        let Some(node) = plan.nodes.iter().find(|node| node.name == *name) else {
+            let known: Vec<&str> = plan.nodes.iter().map(|node| node.name.as_str()).collect();
+            let error = CliError::usage(format!("the recipe has no stage `{name}`"));
+            return Err(error.maybe_hint(suggest::help(name, &known)));
+        };
+        if node.spec.measures || node.spec.sees_run {
+            return Err(CliError::usage(format!(
+                "`{name}` cannot be verified: what a `{}` stage makes is of the moment it ran",
+                node.spec.kind
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Where news of the run go: to people on standard error, to programs on standard output.
 struct News {
     sinks: Vec<Box<dyn EventSink>>,
@@ -59,7 +81,7 @@ struct News {
 }
 
 impl News {
-    fn new(app: &App, format: RunFormat, plan: &crate::plan::Plan) -> Self {
+    fn new(app: &App, format: RunFormat, plan: &Plan) -> Self {
         let output = &app.output;
         let mut news = Self { sinks: Vec::new(), bars: None };
         if format == RunFormat::Json {
@@ -137,7 +159,7 @@ fn tell(app: &App, args: &args::Run, record: &RunRecord, reports: &[PathBuf]) {
         }
     } else if output.quiet || args.format == RunFormat::Json {
         // The summary may not have been seen.
-        for verdict in record.verdicts.iter().filter(|verdict| !verdict.passed) {
+        for verdict in record.verdicts.iter().filter(|verdict| verdict.fails()) {
             output.complain(&format!("gate failed: {}: {}", verdict.gate.metric, verdict.text), None);
         }
     }
@@ -148,7 +170,7 @@ fn verdict(record: &RunRecord) -> Exit {
         Exit::Interrupted
     } else if record.failed().next().is_some() {
         Exit::Failed
-    } else if record.verdicts.iter().any(|verdict| !verdict.passed) {
+    } else if record.verdicts.iter().any(Verdict::fails) {
         Exit::Gate
     } else {
         Exit::Done

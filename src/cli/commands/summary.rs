@@ -101,9 +101,11 @@ pub(super) fn gates(verdicts: &[Verdict], style: Style) -> Vec<String> {
     let mut table = Table::new(&[]).indent(2);
     for verdict in verdicts {
         let mark = match verdict {
+            Verdict { judged: false, .. } => style.faint("–"),
             Verdict { passed: true, .. } => style.good("✓"),
             // What it is about was not made: that is told elsewhere.
             Verdict { value: None, .. } => style.faint("–"),
+            verdict if verdict.warns() => style.warning("!"),
             Verdict { .. } => style.bad("✗"),
         };
         table.row([mark, verdict.gate.metric.clone(), verdict.text.clone()]);
@@ -116,7 +118,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::stage::{Better, Bound, Gate, Record, Unit};
+    use crate::stage::{Better, Bound, Gate, Record, Severity, Unit};
 
     fn node(name: &str, kind: &str, status: RunStatus, metrics: Vec<Metric>) -> NodeRecord {
         NodeRecord {
@@ -143,7 +145,12 @@ mod tests {
             ms("a.latency.b8_l8.p50_ms", 9.0),
             ms("b.latency.b1_l8.p50_ms", 1.0),
         ];
-        let gate = Gate { metric: "speed.b.latency".into(), versus: None, bound: Bound::Max(1.0) };
+        let gate = Gate {
+            metric: "speed.b.latency".into(),
+            versus: None,
+            bound: Bound::Max(1.0.into()),
+            severity: Severity::Error,
+        };
         let run = RunRecord {
             version: RunRecord::VERSION,
             id: "r".into(),
@@ -162,7 +169,13 @@ mod tests {
                 node("speed", "bench", RunStatus::Ran, metrics),
                 node("report", "report", RunStatus::Skipped, Vec::new()),
             ],
-            verdicts: vec![Verdict { gate, passed: false, text: "2.00 ms (at most 1.00 ms)".into(), value: Some(2.0) }],
+            verdicts: vec![Verdict {
+                gate,
+                passed: false,
+                judged: true,
+                text: "2.00 ms (at most 1.00 ms)".into(),
+                value: Some(2.0),
+            }],
         };
         let text = summary(&run, &crate::stages::REGISTRY, Style(false));
         assert_eq!(

@@ -17,7 +17,7 @@ pub(in crate::cli) fn run(app: &App, args: &args::Validate) -> Result<Exit, CliE
     let mut shown = Vec::new();
     // All recipes are looked at, whatever is wrong with the first.
     for path in &args.recipes {
-        let recipe = RecipeArgs { recipe: path.clone(), sets: args.sets.clone() };
+        let recipe = RecipeArgs { recipe: path.clone(), sets: args.sets.clone(), baseline: None };
         let loaded = super::load::load(app, &recipe);
         if let Err(error) = &loaded {
             end = error.exit();

@@ -85,7 +85,7 @@ impl Store {
         sync_folder(folder)
     }
 
-    fn action_path(&self, fingerprint: Digest) -> PathBuf {
+    pub(super) fn action_path(&self, fingerprint: Digest) -> PathBuf {
         let name = fingerprint.to_string();
         self.root.join("actions").join(&name[..2]).join(format!("{name}.json"))
     }

@@ -4,6 +4,7 @@
 //! objects/ab/<digest>/           what a stage made: its files, `record.json`, `lmpipe.json`
 //! actions/ab/<fingerprint>.json  what a fingerprint led to; written last
 //! names/<recipe>/<stage>.json    the key that a stage had last, to say what changed
+//! pins/<name>.json               objects that stay, and what for
 //! runs/<time>-<recipe>/          run.json, recipe.json, plan.json, events.jsonl, metrics.json
 //! partial/<fingerprint>/         what a stage left that was interrupted
 //! tmp/run-…/                     what a process makes just now
@@ -12,6 +13,7 @@
 //! ```
 
 mod action;
+mod gc;
 mod lock;
 mod name;
 mod object;
@@ -28,6 +30,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use action::Action;
+pub use gc::{Limits, Removed, Tidying};
 pub use lock::Lock;
 pub(in crate::engine) use lock::{Claim, Taken};
 pub use name::LastKey;
@@ -100,7 +103,7 @@ impl Store {
 }
 
 /// Writes JSON that people can read, whole or not at all.
-fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunError> {
+pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunError> {
     let mut text = serde_json::to_string_pretty(value).map_err(|error| unreadable(path, &error))?;
     text.push('\n');
     Ok(files::write_atomic(path, text.as_bytes())?)
@@ -108,7 +111,7 @@ fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunError> {
 
 /// Reads a JSON file of the store, which says its `version` first: a later one is refused by its number, not by the
 /// first key that this version does not know.
-fn read_json<T: DeserializeOwned>(path: &Path, version: u64) -> Result<T, RunError> {
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path, version: u64) -> Result<T, RunError> {
     let value: serde_json::Value =
         serde_json::from_slice(&files::read(path)?).map_err(|error| unreadable(path, &error))?;
     match value.get("version").and_then(serde_json::Value::as_u64) {

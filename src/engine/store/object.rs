@@ -14,6 +14,7 @@ use crate::{
         canonical,
         digest::{self, Digest},
         fs::{self as files, AtPath},
+        plural,
     },
     engine::error::RunError,
     stage::{ArtifactKind, Record},
@@ -228,6 +229,27 @@ impl Store {
         files::sync_dir(root)?;
         self.place(scratch, digest)?;
         Ok(digest)
+    }
+
+    /// Compares what a stage wrote with what it made before, and counts the files.
+    ///
+    /// # Errors
+    /// When something differs; the message names the files.
+    pub(in crate::engine) fn compare(&self, root: &Path, record: &Record, made: Digest) -> Result<usize, RunError> {
+        let manifest = root.join(MANIFEST);
+        if manifest.exists() {
+            fs::remove_file(&manifest).at("cannot remove", &manifest)?;
+        }
+        write_json(&root.join(RECORD), record)?;
+        let (now, before) = (list(root)?, self.object(made)?.manifest.files);
+        let differs = |file: &FileEntry, others: &[FileEntry]| {
+            others.iter().find(|other| other.path == file.path).is_none_or(|other| other.digest != file.digest)
+        };
+        let mut names: Vec<&str> = now.iter().filter(|file| differs(file, &before)).map(|file| &*file.path).collect();
+        names.extend(before.iter().filter(|file| differs(file, &now)).map(|file| &*file.path));
+        names.sort_unstable();
+        names.dedup();
+        if names.is_empty() { Ok(now.len()) } else { Err(RunError::Differs(plural::list(&names))) }
     }
 
     fn place(&self, scratch: TempDir, digest: Digest) -> Result<(), RunError> {

@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// What lies in the shards of a folder.
-    fn leaves(&self, folder: &str) -> Result<Vec<std::path::PathBuf>, RunError> {
+    pub(super) fn leaves(&self, folder: &str) -> Result<Vec<std::path::PathBuf>, RunError> {
         let mut leaves = Vec::new();
         for shard in entries(&self.root.join(folder))? {
             if shard.is_dir() {
@@ -115,7 +115,7 @@ impl Store {
 }
 
 /// The bytes of what can be read; a file that vanishes meanwhile counts nothing.
-fn bytes_below(root: &Path) -> u64 {
+pub(super) fn bytes_below(root: &Path) -> u64 {
     let files = digest::files_below(root).unwrap_or_default();
     files.iter().filter_map(|file| fs::metadata(root.join(file)).ok()).map(|file| file.len()).sum()
 }

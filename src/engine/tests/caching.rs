@@ -9,7 +9,7 @@ use crate::{
     base::{digest, digest::Digest, fs as files},
     engine::{ForecastState, RunEvent, Store, read_journal},
     plan::NodeId,
-    stage::{Bound, Gate, RunStatus},
+    stage::{Bound, Gate, RunStatus, Severity},
 };
 
 /// a → b → d, a → c → d, e alone
@@ -233,9 +233,12 @@ fn a_report_waits_for_the_whole_run_and_shows_no_old_one() {
 #[test]
 fn a_run_can_be_read_back() {
     let mut world = diamond("read-back");
-    let gate = |metric: &str, bound| Gate { metric: metric.into(), versus: None, bound };
-    world.plan.gates =
-        vec![gate("d.length", Bound::Max(10.0)), gate("d.length", Bound::Max(9.0)), gate("x.y", Bound::Min(0.0))];
+    let gate = |metric: &str, bound| Gate { metric: metric.into(), versus: None, bound, severity: Severity::Error };
+    world.plan.gates = vec![
+        gate("d.length", Bound::Max(10.0.into())),
+        gate("d.length", Bound::Max(9.0.into())),
+        gate("x.y", Bound::Min(0.0.into())),
+    ];
     let run = world.run();
     assert_eq!(run.verdicts.iter().map(|verdict| verdict.passed).collect::<Vec<_>>(), [true, false, false]);
     assert_eq!(run.find_metric("d.length").unwrap().value, 10.0);

@@ -220,6 +220,7 @@ impl World {
             resolved: json!({"lmpipe": 1}),
             nodes: Vec::new(),
             gates: Vec::new(),
+            references: BTreeMap::new(),
         };
         let settings = Settings {
             store: dir.path().join(".lmpipe"),
@@ -232,6 +233,7 @@ impl World {
             cores: 4,
             host: json!({"cpu": "toy"}),
             force: false,
+            verify: Vec::new(),
             checkpoints: Every::default(),
             base_dir: dir.path().to_owned(),
         };

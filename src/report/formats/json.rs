@@ -54,7 +54,7 @@ pub struct MetricsGate {
     pub bound: String,
     /// The bound.
     pub limit: f64,
-    /// `passed`, `failed` or `unknown`.
+    /// `passed`, `failed`, `warned`, `unjudged` or `unknown`.
     pub state: String,
     /// The metric's value.
     pub value: Option<f64>,
@@ -148,6 +148,8 @@ fn state(state: GateState) -> &'static str {
     match state {
         GateState::Passed => "passed",
         GateState::Failed => "failed",
+        GateState::Warned => "warned",
+        GateState::Unjudged => "unjudged",
         GateState::Unknown => "unknown",
     }
 }

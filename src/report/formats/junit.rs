@@ -26,7 +26,7 @@ impl Renderer for Junit {
             r#"tests="{}" failures="{}" errors="0" skipped="{}""#,
             report.gates.len(),
             count(GateState::Failed),
-            count(GateState::Unknown)
+            count(GateState::Unknown) + count(GateState::Unjudged)
         );
         let recipe = escape(&report.recipe);
         let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
@@ -35,10 +35,11 @@ impl Renderer for Junit {
         for gate in &report.gates {
             let (name, found) = (escape(&gate.text), escape(&gate.verdict.text));
             let class = format!("{recipe}.gates");
+            let warning = if gate.state == GateState::Warned { "warning: " } else { "" };
             let _ = match gate.state {
-                GateState::Passed => writeln!(
+                GateState::Passed | GateState::Warned => writeln!(
                     out,
-                    "    <testcase classname=\"{class}\" name=\"{name}\">\n      <system-out>{found}</system-out>\n    \
+                    "    <testcase classname=\"{class}\" name=\"{name}\">\n      <system-out>{warning}{found}</system-out>\n    \
                      </testcase>"
                 ),
                 GateState::Failed => writeln!(
@@ -46,7 +47,7 @@ impl Renderer for Junit {
                     "    <testcase classname=\"{class}\" name=\"{name}\">\n      <failure type=\"gate\" \
                      message=\"{found}\">{name}: {found}</failure>\n    </testcase>"
                 ),
-                GateState::Unknown => writeln!(
+                GateState::Unknown | GateState::Unjudged => writeln!(
                     out,
                     "    <testcase classname=\"{class}\" name=\"{name}\">\n      <skipped message=\"{found}\"/>\n    \
                      </testcase>"
@@ -83,14 +84,19 @@ mod tests {
     use crate::report::Answers;
     use crate::{
         report::{fixture, model::Options},
-        stage::{Bound, Gate, RunStatus},
+        stage::{Bound, Gate, RunStatus, Severity},
     };
 
     #[test]
     fn the_mobile_recipe() {
         let mut run = fixture::run();
         run.nodes.push(fixture::node("later", "bench", &["int8"], RunStatus::Waiting, 0.0));
-        run.gates.push(Gate { metric: "later.int8.size_bytes".into(), versus: None, bound: Bound::Max(1.0) });
+        run.gates.push(Gate {
+            metric: "later.int8.size_bytes".into(),
+            versus: None,
+            bound: Bound::Max(1.0.into()),
+            severity: Severity::Error,
+        });
         let report = Report::gather(&run, &fixture::scores(), &Answers::new(), &Options::default());
         insta::assert_snapshot!(Junit.render(&report).unwrap());
     }

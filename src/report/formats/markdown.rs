@@ -53,6 +53,8 @@ fn gates(out: &mut String, report: &Report) {
         let state = match gate.state {
             GateState::Passed => "passed",
             GateState::Failed => "**failed**",
+            GateState::Warned => "**warning**",
+            GateState::Unjudged => "not judged",
             GateState::Unknown => "not known",
         };
         let _ = writeln!(out, "| {} | {state} | {} |", code(&gate.text), text(&gate.verdict.text));

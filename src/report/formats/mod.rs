@@ -1,5 +1,6 @@
 //! The list of formats: a new one is its file and a line here.
 
+mod bench;
 mod html;
 mod json;
 mod junit;
@@ -10,7 +11,7 @@ pub use json::{METRICS_VERSION, MetricsFile, MetricsGate};
 use super::{error::ReportError, model::Report};
 
 /// Every format, in the order in which files are written.
-pub const FORMATS: &[&dyn Renderer] = &[&html::Html, &markdown::Markdown, &json::Json, &junit::Junit];
+pub const FORMATS: &[&dyn Renderer] = &[&html::Html, &markdown::Markdown, &json::Json, &junit::Junit, &bench::Bench];
 
 /// A format of a report. The same report gives the same bytes.
 pub trait Renderer: Sync {
@@ -43,6 +44,7 @@ fn gates_in_words(report: &Report) -> String {
 
     let count = |state| report.gates.iter().filter(|gate| gate.state == state).count();
     let (failed, unknown, all) = (count(GateState::Failed), count(GateState::Unknown), report.gates.len());
+    let (warned, unjudged) = (count(GateState::Warned), count(GateState::Unjudged));
     let broken = report.stages.iter().filter(|stage| stage.status == RunStatus::Failed).count();
     let gates = match (all, failed, unknown) {
         (0, _, _) => "no gates in this recipe".to_owned(),
@@ -51,6 +53,17 @@ fn gates_in_words(report: &Report) -> String {
         (_, 0, 0) => format!("all {all} gates passed"),
         (_, 0, _) => format!("{unknown} of {} not known yet", plural::count(all, "gate")),
         _ => format!("{failed} of {} failed", plural::count(all, "gate")),
+    };
+    let also = |n: usize, what: &str| if n > 0 { format!(", {n} {what}") } else { String::new() };
+    let gates = match (failed, warned + unjudged) {
+        (0, 1..) if unknown == 0 => format!(
+            "{} of {} passed{}{}",
+            all - warned - unjudged,
+            plural::count(all, "gate"),
+            also(warned, "warned"),
+            also(unjudged, "not judged")
+        ),
+        _ => gates,
     };
     match (report.outcome, broken) {
         (Outcome::Failed, 1..) => format!("{} failed; {gates}", plural::count(broken, "stage")),

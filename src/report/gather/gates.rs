@@ -10,7 +10,7 @@ pub(super) fn judge(run: &RunView, metrics: &[Metric]) -> Vec<GateLine> {
     run.gates
         .iter()
         .map(|gate| {
-            let mut verdict = gate.evaluate(|name| find(metrics, name).cloned());
+            let mut verdict = gate.evaluate(|name| find(metrics, name).cloned(), |name| run.reference(name));
             let names = [Some(&gate.metric), gate.versus.as_ref()];
             let names: Vec<_> = names.into_iter().flatten().collect();
             let pending = names.iter().find_map(|name| pending_stage(run, metrics, name));
@@ -19,11 +19,13 @@ pub(super) fn judge(run: &RunView, metrics: &[Metric]) -> Vec<GateLine> {
                 verdict.text = format!("`{name}` is not a finite number");
             }
             let state = match (verdict.passed, pending) {
+                _ if !verdict.judged => GateState::Unjudged,
                 (true, _) => GateState::Passed,
                 (false, Some(stage)) => {
                     verdict.text = format!("`{stage}` was not done when this report was made");
                     GateState::Unknown
                 }
+                (false, None) if verdict.warns() => GateState::Warned,
                 (false, None) => GateState::Failed,
             };
             GateLine { text: gate.describe(find(metrics, &gate.metric).map(|metric| metric.unit)), verdict, state }
@@ -66,14 +68,19 @@ mod tests {
     use super::*;
     use crate::{
         report::fixture,
-        stage::{Bound, Gate},
+        stage::{Bound, Gate, Severity},
     };
 
     #[test]
     fn a_gate_on_a_stage_to_come_is_unknown() {
         let mut run = fixture::run();
         run.nodes.push(fixture::node("later", "bench", &["int8"], RunStatus::Waiting, 0.0));
-        let gate = |metric: &str| Gate { metric: metric.into(), versus: None, bound: Bound::Max(1.0) };
+        let gate = |metric: &str| Gate {
+            metric: metric.into(),
+            versus: None,
+            bound: Bound::Max(1.0.into()),
+            severity: Severity::Error,
+        };
         run.gates = vec![gate("later.int8.size_bytes"), gate("speed.int8.nonsense"), gate("scores@int8.accuracy")];
         let metrics = super::super::metrics(&run, &[]);
         let lines = judge(&run, &metrics);
@@ -84,6 +91,14 @@ mod tests {
         assert_eq!(outcome(&lines[..1], &run), Outcome::Unknown);
         assert_eq!(outcome(&lines[2..], &run), Outcome::Passed);
         assert_eq!(outcome(&[], &run), Outcome::Ungated);
+        let warning = Gate { severity: Severity::Warn, ..gate("speed.int8.nonsense") };
+        let versus = Some(crate::stage::BASELINE.to_owned());
+        let compared = Gate { versus, bound: Bound::MaxRise(0.1.into()), ..gate("scores@int8.accuracy") };
+        run.gates = vec![warning, compared];
+        let told = judge(&run, &metrics);
+        let states: Vec<_> = told.iter().map(|line| line.state).collect();
+        assert_eq!(states, [GateState::Warned, GateState::Unjudged]);
+        assert_eq!(outcome(&told, &run), Outcome::Passed);
         run.nodes[0].status = RunStatus::Failed;
         assert_eq!(outcome(&lines[2..], &run), Outcome::Failed);
     }

@@ -64,6 +64,8 @@ pub(super) fn gates(report: &Report) -> Vec<Gate> {
         let (state, word) = match gate.state {
             GateState::Passed => ("passed", "Passed"),
             GateState::Failed => ("failed", "Failed"),
+            GateState::Warned => ("unknown", "Warning"),
+            GateState::Unjudged => ("unknown", "Not judged"),
             GateState::Unknown => ("unknown", "Not known"),
         };
         Gate { state, word, text: gate.text.clone(), found: gate.verdict.text.clone() }
