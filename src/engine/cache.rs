@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    reason,
+    Settings, reason,
     store::{Action, Object, Store},
 };
 use crate::{
     base::{canonical, digest::Digest},
-    plan::{Key, NodeId, Plan},
+    plan::{Key, Machine, NodeId, Plan},
     stage::Lease,
 };
 
@@ -63,14 +63,15 @@ pub(super) fn key(
     shown: &[NodeId],
     digest_of: impl Fn(NodeId) -> Option<Digest>,
     lease: Lease,
-    host: &Value,
+    settings: &Settings,
 ) -> Key {
     let made = |from: &[NodeId]| from.iter().filter_map(|id| digest_of(*id)).collect::<Vec<_>>();
     let mut inputs: Vec<_> = plan.nodes[node].inputs.iter().map(|(port, from)| (*port, made(from))).collect();
     if plan.nodes[node].spec.sees_run {
         inputs.push((RUN_PORT, made(shown)));
     }
-    plan.key(node, &inputs, lease.device, host)
+    let machine = Machine { host: &settings.host, kernels: &settings.kernels };
+    plan.key(node, &inputs, lease.device, machine)
 }
 
 /// What changed of a stage itself, whatever became of its inputs; nothing where only they can have changed.

@@ -85,14 +85,14 @@ pub fn forecast(plan: &Plan, settings: &Settings) -> Result<Vec<Forecast>, RunEr
             causes[id] = Some(cause);
             let depends = format!("depends on `{}`, which will run", plan.nodes[cause].name);
             // What it takes is not known, but all else of its key is.
-            let key = cache::key(plan, id, &wiring.shown[id], |id| digests[id], leases[id], &settings.host);
+            let key = cache::key(plan, id, &wiring.shown[id], |id| digests[id], leases[id], settings);
             let state = match previous_key.as_ref().and_then(|previous| cache::own_change(previous, &key)) {
                 Some(change) => ForecastState::WillRun { reason: format!("{change}; {depends}") },
                 None => ForecastState::Unknown { reason: depends },
             };
             (state, None)
         } else {
-            let key = cache::key(plan, id, &wiring.shown[id], |id| digests[id], leases[id], &settings.host);
+            let key = cache::key(plan, id, &wiring.shown[id], |id| digests[id], leases[id], settings);
             let state = match cache::look_up(&store, &plan.name, &node.name, &key, Trust::Sizes) {
                 Lookup::Cached(found) => {
                     digests[id] = Some(found.0.digest);

@@ -56,6 +56,8 @@ pub struct Settings {
     pub cores: usize,
     /// The machine; part of the fingerprint of what is measured on it.
     pub host: serde_json::Value,
+    /// The sets of kernels that compute on the processor; part of the fingerprint of what is computed there.
+    pub kernels: String,
     /// Whether to run everything, cached or not.
     pub force: bool,
     /// Stages that run again though they are cached, to compare what they make with what they made.

@@ -59,8 +59,10 @@ impl Change {
             "version" => self.with_values("stage version").replace("changed:", "rose"),
             // Of a stage that shows the run.
             "run" if port == "gates" => "the gates changed".to_owned(),
+            "run" if port == "references" => "the baseline changed".to_owned(),
             "run" if port == "nodes" => "the recipe's stages changed".to_owned(),
             "run" => self.with_values(&format!("the recipe's `{rest}`")),
+            "kernels" => self.with_values("set of kernels"),
             "host" => "it was measured on another machine".to_owned(),
             "stage" | "kind" => self.with_values("kind of stage"),
             _ => self.with_values(&self.path.replace('_', " ")),

@@ -275,7 +275,7 @@ impl<'a, 'b> Run<'a, 'b> {
     fn key(&mut self, id: NodeId) -> Key {
         let digest_of = |id: NodeId| self.nodes[id].digest;
         let shown = &self.wiring.shown[id];
-        let key = cache::key(self.shop.plan, id, shown, digest_of, self.leases[id], &self.shop.settings.host);
+        let key = cache::key(self.shop.plan, id, shown, digest_of, self.leases[id], self.shop.settings);
         self.nodes[id].fingerprint = Some(key.fingerprint());
         self.nodes[id].key = key.0.clone();
         key

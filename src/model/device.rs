@@ -33,6 +33,11 @@ pub fn limit_isa(name: &str) -> Result<(), String> {
     isa::limit(name)
 }
 
+/// The sets of kernels that compute on this processor, f32 and int8: their sums differ in the last bits.
+pub fn kernels() -> String {
+    format!("{}, {}", isa::Isa::detect().name(), int8_kernel())
+}
+
 /// The name of the int8 kernel that this processor runs, for benchmarks and `doctor`.
 pub fn int8_kernel() -> &'static str {
     linear::int8_kernel_name()

@@ -25,7 +25,7 @@ mod spec;
 
 pub use crate::kernels::rotary::frequencies as rotary_frequencies;
 pub(crate) use checkpoint::copy_tokenizer;
-pub use device::{available, candle_device, int8_kernel, limit_isa};
+pub use device::{available, candle_device, int8_kernel, kernels, limit_isa};
 pub use error::ModelError;
 pub use float_type::FloatType;
 pub use inspect::{Inspection, Opening, Part, Place, StoredFile, StoredType, Within, inspect};

@@ -17,13 +17,28 @@ impl Key {
     }
 }
 
+/// What of the machine can change what is made on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine<'a> {
+    /// Its processor and the like, for what is measured.
+    pub host: &'a Value,
+    /// The sets of kernels that compute on its processor.
+    pub kernels: &'a str,
+}
+
 impl Plan {
     /// The key of a node once the digests of its inputs are known.
     ///
-    /// `device` is the one it will run on; `host` describes the machine and enters for a node that measures;
-    /// the plan's own names and gates enter for a node that shows the run.
+    /// `device` is the one it will run on; the machine's host enters for a node that measures, its kernels for one that computes on
+    /// the processor; the plan's own names and gates enter for a node that shows the run.
     #[must_use]
-    pub fn key(&self, node: NodeId, inputs: &[(&'static str, Vec<Digest>)], device: DeviceId, host: &Value) -> Key {
+    pub fn key(
+        &self,
+        node: NodeId,
+        inputs: &[(&'static str, Vec<Digest>)],
+        device: DeviceId,
+        machine: Machine<'_>,
+    ) -> Key {
         let of = &self.nodes[node];
         let mut params = (of.spec.identity)(&of.params);
         // A file is its content, wherever it lies. What an identity says of it beside its path (how it is read) stays.
@@ -54,11 +69,14 @@ impl Plan {
             key["env"] = json!(of.env);
         }
         if of.spec.measures {
-            key["host"] = host.clone();
+            key["host"] = machine.host.clone();
             key["threads"] = json!(of.device.threads);
             key["exclusive"] = json!(of.device.exclusive);
             // The ordinal is another device with other times.
             key["device"] = json!(device);
+        }
+        if of.spec.computes && device == DeviceId::Cpu {
+            key["kernels"] = json!(machine.kernels);
         }
         if of.spec.sees_run {
             key["run"] = self.shown();

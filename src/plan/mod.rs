@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde_json::Value;
 
-pub use key::Key;
+pub use key::{Key, Machine};
 
 use crate::{
     base::{device::DeviceId, digest::Digest},

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::{Value, json};
 
-use super::{Key, Plan, explain};
+use super::{Key, Machine, Plan, explain};
 use crate::{
     base::{device::DeviceId, digest::Digest, fs::write_atomic},
     recipe::{self, toy::REGISTRY},
@@ -69,7 +69,7 @@ fn keys_on(plan: &Plan, device: DeviceId, host: &Value) -> BTreeMap<String, Key>
     for (id, node) in plan.nodes.iter().enumerate() {
         let inputs: Vec<_> =
             node.inputs.iter().map(|(port, from)| (*port, from.iter().map(|from| made[*from]).collect())).collect();
-        let key = plan.key(id, &inputs, device, host);
+        let key = plan.key(id, &inputs, device, Machine { host, kernels: "toy" });
         made.push(key.fingerprint());
         keys.insert(node.name.clone(), key);
     }

@@ -42,6 +42,9 @@ pub trait Stage: 'static {
     const OUTPUT: ArtifactKind;
     /// Whether its result depends on the machine (`bench`), which then becomes part of the fingerprint.
     const MEASURES: bool = false;
+    /// Whether floating-point numbers of the encoder's kernels go into what it makes: sets of kernels differ in the last bits of sums,
+    /// so that theirs becomes part of the fingerprint.
+    const COMPUTES: bool = false;
     /// Whether it shows the run itself (`report`): names, gates and graph then become part of the fingerprint.
     const SEES_RUN: bool = false;
     /// Whether it may stand under `inputs:` only, where a recipe gives its parameters without `uses`.

@@ -22,6 +22,8 @@ pub struct StageSpec {
     pub output: ArtifactKind,
     /// [`Stage::MEASURES`].
     pub measures: bool,
+    /// [`Stage::COMPUTES`].
+    pub computes: bool,
     /// [`Stage::SEES_RUN`].
     pub sees_run: bool,
     /// [`Stage::SOURCE`].
@@ -51,6 +53,7 @@ impl StageSpec {
             inputs: S::INPUTS,
             output: S::OUTPUT,
             measures: S::MEASURES,
+            computes: S::COMPUTES,
             sees_run: S::SEES_RUN,
             source: S::SOURCE,
             check: |node| {

@@ -151,6 +151,7 @@ impl Stage for Distill {
     const ABOUT: &'static str = "trains a student to follow a teacher";
     const INPUTS: &'static [Port] = &[Port::model("teacher"), Port::dataset("data"), Port::model("student").optional()];
     const OUTPUT: ArtifactKind = ArtifactKind::Model;
+    const COMPUTES: bool = true;
     type Params = Params;
 
     fn check(params: &Params, faults: &mut Faults) {

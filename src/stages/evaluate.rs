@@ -62,6 +62,7 @@ impl Stage for Evaluate {
         "scores a model on a dataset: accuracy, F1, agreement with a teacher, all with intervals";
     const INPUTS: &'static [Port] = &[Port::model("model"), Port::dataset("data"), Port::model("teacher").optional()];
     const OUTPUT: ArtifactKind = ArtifactKind::Scores;
+    const COMPUTES: bool = true;
     type Params = Params;
 
     fn check(params: &Params, faults: &mut Faults) {

@@ -76,6 +76,7 @@ impl Stage for Export {
     const ABOUT: &'static str = "writes a model in the format of another program, and compares what that makes of it";
     const INPUTS: &'static [Port] = &[Port::model("model"), Port::dataset("data").optional()];
     const OUTPUT: ArtifactKind = ArtifactKind::Export;
+    const COMPUTES: bool = true;
     type Params = Params;
 
     fn check(params: &Params, faults: &mut Faults) {

@@ -52,6 +52,7 @@ impl Stage for Finetune {
     const ABOUT: &'static str = "trains a model on a task";
     const INPUTS: &'static [Port] = &[Port::model("model"), Port::dataset("data")];
     const OUTPUT: ArtifactKind = ArtifactKind::Model;
+    const COMPUTES: bool = true;
     type Params = Params;
 
     fn check(params: &Params, faults: &mut Faults) {

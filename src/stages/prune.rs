@@ -120,6 +120,7 @@ impl Stage for Prune {
     const INPUTS: &'static [Port] =
         &[Port::model("model"), Port::dataset("data").optional(), Port::model("teacher").optional()];
     const OUTPUT: ArtifactKind = ArtifactKind::Model;
+    const COMPUTES: bool = true;
     type Params = Params;
 
     fn check(params: &Params, faults: &mut Faults) {

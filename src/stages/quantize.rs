@@ -68,6 +68,7 @@ impl Stage for Quantize {
     const ABOUT: &'static str = "makes weights narrow, and activations int8, in a form that other programs read";
     const INPUTS: &'static [Port] = &[Port::model("model")];
     const OUTPUT: ArtifactKind = ArtifactKind::Model;
+    const COMPUTES: bool = true;
     type Params = Params;
 
     fn check(params: &Params, faults: &mut Faults) {

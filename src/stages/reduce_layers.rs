@@ -39,6 +39,7 @@ impl Stage for ReduceLayers {
     const ABOUT: &'static str = "keeps some of a model's layers";
     const INPUTS: &'static [Port] = &[Port::model("model"), Port::dataset("data").optional()];
     const OUTPUT: ArtifactKind = ArtifactKind::Model;
+    const COMPUTES: bool = true;
     type Params = Params;
 
     fn check(params: &Params, faults: &mut Faults) {

@@ -6,6 +6,7 @@ mod cli;
 mod diagnostics;
 mod inspect;
 mod killing;
+mod lies;
 mod onnx;
 mod pipelines;
 mod runs;

@@ -77,6 +77,7 @@ pub(super) fn settings(app: &App, loaded: &Loaded, recipe: &RecipeArgs, store: &
         available: |device: DeviceId| model::available(device),
         cores: machine::cores(),
         host: host.unwrap_or(Value::Null),
+        kernels: model::kernels(),
         force: false,
         verify: Vec::new(),
         checkpoints: Every::default(),

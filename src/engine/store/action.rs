@@ -38,13 +38,16 @@ pub struct Action {
     pub created: String,
     /// The version of lmpipe that ran it.
     pub tool_version: String,
+    /// The digest of all above: one flipped bit, and the record is none.
+    #[serde(default)]
+    checksum: Option<Digest>,
 }
 
 impl Action {
     /// An action of this version of the program.
     #[must_use]
     pub fn new(node: &str, kind: ArtifactKind, key: Value, digest: Digest, seconds: f64, device: String) -> Self {
-        Self {
+        let mut action = Self {
             version: VERSION,
             node: node.to_owned(),
             kind,
@@ -55,7 +58,14 @@ impl Action {
             device,
             created: crate::engine::clock::now(),
             tool_version: crate::engine::TOOL_VERSION.to_owned(),
-        }
+            checksum: None,
+        };
+        action.checksum = Some(action.digest_of_all());
+        action
+    }
+
+    fn digest_of_all(&self) -> Digest {
+        canonical::digest(&Self { checksum: None, ..self.clone() })
     }
 }
 
@@ -64,7 +74,8 @@ impl Store {
     #[must_use]
     pub fn action(&self, fingerprint: Digest) -> Option<Action> {
         let action: Action = read_json(&self.action_path(fingerprint), VERSION.into()).ok()?;
-        (action.fingerprint == fingerprint).then_some(action)
+        let is_whole = action.checksum == Some(action.digest_of_all());
+        (is_whole && action.fingerprint == fingerprint).then_some(action)
     }
 
     /// Whether there is a file for a fingerprint, readable or not.

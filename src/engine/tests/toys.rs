@@ -162,7 +162,7 @@ macro_rules! toys {
 
 toys! {
     Toy "toy" Dataset {}
-    ToyModel "toy-model" Model {}
+    ToyModel "toy-model" Model { const COMPUTES: bool = true; }
     ToyBench "toy-bench" Scores { const MEASURES: bool = true; }
 }
 
@@ -232,6 +232,7 @@ impl World {
             },
             cores: 4,
             host: json!({"cpu": "toy"}),
+            kernels: "toy".to_owned(),
             force: false,
             verify: Vec::new(),
             checkpoints: Every::default(),
