@@ -63,7 +63,13 @@ pub(super) enum Command {
     Gate(Gate),
     /// Save the numbers of a recipe's latest run, for gates with `vs: baseline`
     Baseline(Baseline),
-    /// Compare the metrics of two runs
+    /// List the runs of the store, the latest first
+    Ls(Ls),
+    /// Show a run again, as it was told when it ended
+    Show(Show),
+    /// Make a run again and compare the bytes of what its stages make
+    Reproduce(Reproduce),
+    /// Compare two runs: metrics, parameters, artifacts, environment
     Diff(Diff),
     /// Write the report of the latest run again
     Report(Report),
@@ -232,6 +238,41 @@ pub(super) enum BaselineCommand {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Ls {
+    /// Only runs of the recipe of this `name`
+    pub(super) recipe: Option<String>,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: TextFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// A run: its identifier, the beginning of it, or `latest`
+    #[arg(default_value = "latest")]
+    pub(super) run: String,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+    /// Text for people, or JSON: all that was recorded
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: TextFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Reproduce {
+    /// A run: its identifier, the beginning of it, or `latest`
+    #[arg(default_value = "latest")]
+    pub(super) run: String,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: TextFormat,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Diff {
     /// A run: its identifier, the beginning of it, or `latest`
     pub(super) a: String,
@@ -239,9 +280,17 @@ pub(super) struct Diff {
     pub(super) b: String,
     #[command(flatten)]
     pub(super) store: StoreArgs,
-    /// Text for people, or JSON
+    /// Text for people, Markdown, or JSON
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: TextFormat,
+    pub(super) format: DiffFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum DiffFormat {
+    #[default]
+    Text,
+    Md,
+    Json,
 }
 
 #[derive(Debug, Args)]

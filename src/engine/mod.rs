@@ -25,10 +25,12 @@ mod tests;
 use std::path::PathBuf;
 
 pub use baseline::Baseline;
+pub use clock::seconds_since_1970;
 pub use error::{MissingDevice, RunError};
 pub use event::{EventSink, RunEvent};
 pub use forecast::{Forecast, ForecastState, forecast};
 pub use journal::{JournalEntry, event_line, read_journal};
+pub use reason::why;
 pub use record::{NodeRecord, RunRecord};
 pub use run::run;
 pub use store::{
@@ -50,6 +52,8 @@ pub struct Settings {
     pub program: PathBuf,
     /// The command that makes this run again, for the report.
     pub command: String,
+    /// The variables of the recipe that were set from outside.
+    pub sets: Vec<(String, String)>,
     /// Whether a device is there, or why not.
     pub available: fn(DeviceId) -> Result<(), String>,
     /// How many threads may run at once.

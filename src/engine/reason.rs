@@ -23,8 +23,9 @@ fn changes(old: &Value, new: &Value) -> Vec<Change> {
     found
 }
 
-/// Why something must be made that was made from another key before.
-pub(super) fn why(old: &Value, new: &Value) -> String {
+/// Why something must be made that was made from another key before, in words.
+#[must_use]
+pub fn why(old: &Value, new: &Value) -> String {
     let changes = changes(old, new);
     let mut told: Vec<String> = Vec::new();
     for change in &changes {

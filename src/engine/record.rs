@@ -25,6 +25,9 @@ pub struct RunRecord {
     pub recipe: String,
     /// The command that makes this run again.
     pub command: String,
+    /// The variables of the recipe that were set from outside.
+    #[serde(default)]
+    pub sets: Vec<(String, String)>,
     /// The version of lmpipe.
     pub tool_version: String,
     /// The machine.

@@ -71,6 +71,7 @@ pub fn run(
         about: plan.about.clone(),
         recipe: plan.recipe.display().to_string(),
         command: settings.command.clone(),
+        sets: settings.sets.clone(),
         tool_version: TOOL_VERSION.to_owned(),
         host: settings.host.clone(),
         started,

@@ -231,3 +231,37 @@ gates:
         .exits(2)
         .tells(&["is the baseline of the recipe `large`"]);
 }
+
+#[test]
+fn runs_are_listed_shown_compared_and_made_again() {
+    let test = small();
+    test.run(&["ls"]).success().tells(&["no run was made here"]);
+    test.run(&["run", "recipe.yaml"]).success();
+    test.run(&["reproduce"]).success().gives(&["✓  clean    same bytes"]).tells(&["3 of 3 stages made the same bytes"]);
+    test.run(&["run", "recipe.yaml", "--set", "rate=0.2"]).exits(2);
+    let with_rate = RECIPE
+        .replace("name: small", "name: small\nvars: {rate: 0.1}")
+        .replace("rate: 0.1}}]", "rate: \"{{ rate }}\"}}]");
+    test.write("recipe.yaml", &with_rate);
+    test.run(&["run", "recipe.yaml", "--set", "rate=0.3"]).success().tells(&["1 ran, 2 cached"]);
+    let runs = test.run(&["ls", "--format", "json"]).success().json();
+    let runs = runs["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 3, "{runs:?}");
+    test.run(&["ls", "small"]).success().gives(&["done", "1 of 3 stages ran", "ago"]);
+    test.run(&["ls", "other"]).success().tells(&["no run was made here"]);
+    test.run(&["show"]).success().gives(&["--set rate=0.3", "more     augment    ran"]);
+    let (old, new) = (runs[1]["id"].as_str().unwrap(), runs[0]["id"].as_str().unwrap());
+    let told = ["parameters  more", "rate", "artifact    more"];
+    test.run(&["diff", old, new]).success().gives(&told);
+    test.run(&["diff", old, new, "--format", "md"])
+        .success()
+        .gives(&["| Metric | a | b | Change |", "| parameters | `more` |"]);
+    test.run(&["diff", old, old]).success();
+    // What was set from outside is set again; what changed since is told.
+    test.run(&["reproduce", new]).success().tells(&["3 of 3 stages"]);
+    test.write("recipe.yaml", &with_rate.replace("whitespace: collapse", "case: lower"));
+    test.run(&["reproduce", new])
+        .exits(1)
+        .gives(&["✗  clean    made from something else", "✗  more     made from something else"])
+        .tells(&["1 of 3 stages made the same bytes"]);
+}

@@ -1,28 +1,28 @@
-//! `diff`: the metrics of two runs, side by side.
+//! `diff`: the metrics of two runs, side by side, and what else differs.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::load;
 use crate::{
     cli::{
         App,
-        args::{self, TextFormat},
+        args::{self, DiffFormat},
         error::CliError,
         exit::Exit,
         output::Style,
         project::Project,
         table::Table,
     },
-    engine::{RunRecord, Store},
+    engine::{self, RunRecord, Store},
     stage::{Better, Metric, Unit},
 };
 
 pub(in crate::cli) fn run(app: &App, args: &args::Diff) -> Result<Exit, CliError> {
     let store = Store::read(&Project::here().store(&args.store))?;
     let (a, b) = (load::find_run(&store, &args.a)?, load::find_run(&store, &args.b)?);
-    let rows = compare(&a, &b);
+    let (rows, others) = (compare(&a, &b), other_changes(&a, &b));
     match args.format {
-        TextFormat::Json => {
+        DiffFormat::Json => {
             let metrics: Vec<_> = rows
                 .iter()
                 .map(|row| {
@@ -30,22 +30,113 @@ pub(in crate::cli) fn run(app: &App, args: &args::Diff) -> Result<Exit, CliError
                     json!({"metric": row.name, "a": value(&row.a), "b": value(&row.b), "unit": row.unit()})
                 })
                 .collect();
-            app.output.line(format!("{:#}", json!({"version": 1, "a": a.id, "b": b.id, "metrics": metrics})))?;
+            let changes =
+                others.iter().map(|change| json!({"what": change.what, "of": change.of, "change": change.text}));
+            let shown = json!({
+                "version": 1, "a": a.id, "b": b.id, "metrics": metrics, "changes": changes.collect::<Vec<_>>(),
+            });
+            app.output.line(format!("{shown:#}"))?;
         }
-        TextFormat::Text if rows.is_empty() => app.output.say("neither run has a metric"),
-        TextFormat::Text => {
+        DiffFormat::Md => app.output.line(markdown(&a, &b, &rows, &others))?,
+        DiffFormat::Text => {
             let style = app.output.data;
-            let mut table = Table::new(&[1, 2, 3]);
-            table.row(["metric", "a", "b", "change"].map(|cell| style.strong(cell)));
-            for row in &rows {
-                let show = |metric: &Option<Metric>| metric.as_ref().map_or_else(|| "–".to_owned(), Metric::show);
-                table.row([row.name.clone(), show(&row.a), show(&row.b), row.change(style)]);
+            let mut lines = vec![format!("a  {}\nb  {}", a.id, b.id)];
+            if !rows.is_empty() {
+                let mut table = Table::new(&[1, 2, 3]);
+                table.row(["metric", "a", "b", "change"].map(|cell| style.strong(cell)));
+                for row in &rows {
+                    table.row([row.name.clone(), shown(&row.a), shown(&row.b), row.change(style)]);
+                }
+                lines.push(table.lines().join("\n"));
             }
-            let legend = format!("a  {}\nb  {}\n", a.id, b.id);
-            app.output.line(format!("{legend}\n{}", table.lines().join("\n")))?;
+            if !others.is_empty() {
+                let mut table = Table::new(&[]);
+                for Change { what, of, text } in &others {
+                    table.row([style.strong(what), of.clone(), text.clone()]);
+                }
+                lines.push(table.lines().join("\n"));
+            }
+            if lines.len() == 1 {
+                lines.push("nothing differs, and neither has a metric".to_owned());
+            }
+            app.output.line(lines.join("\n\n"))?;
         }
     }
     Ok(Exit::Done)
+}
+
+/// Something else than a metric that differs.
+struct Change {
+    /// `parameters`, `artifact`, `environment`.
+    what: &'static str,
+    /// The stage.
+    of: String,
+    text: String,
+}
+
+/// What differs between the stages of two runs, and around them.
+fn other_changes(a: &RunRecord, b: &RunRecord) -> Vec<Change> {
+    let mut found = Vec::new();
+    let mut add = |what, of: &str, text: String| found.push(Change { what, of: of.to_owned(), text });
+    for node in &a.nodes {
+        let Some(other) = b.node(&node.name) else {
+            add("stage", &node.name, "only in a".to_owned());
+            continue;
+        };
+        if without_inputs(&node.key) != without_inputs(&other.key) {
+            add("parameters", &node.name, engine::why(&without_inputs(&node.key), &without_inputs(&other.key)));
+        }
+        if let (Some(was), Some(is)) = (node.digest, other.digest)
+            && was != is
+        {
+            add("artifact", &node.name, format!("{} → {}", was.short(), is.short()));
+        }
+    }
+    for node in b.nodes.iter().filter(|node| a.node(&node.name).is_none()) {
+        add("stage", &node.name, "only in b".to_owned());
+    }
+    if a.tool_version != b.tool_version {
+        add("environment", "lmpipe", format!("{} → {}", a.tool_version, b.tool_version));
+    }
+    for (name, was) in a.host.as_object().into_iter().flatten() {
+        let is = &b.host[name];
+        if was != is {
+            add("environment", name, format!("{was} → {is}"));
+        }
+    }
+    found
+}
+
+/// A key without what the stage took: that is told where it was made.
+fn without_inputs(key: &Value) -> Value {
+    let mut key = key.clone();
+    if let Some(key) = key.as_object_mut() {
+        key.remove("inputs");
+    }
+    key
+}
+
+/// Both as tables of a pull request's comment.
+fn markdown(a: &RunRecord, b: &RunRecord, rows: &[Row], others: &[Change]) -> String {
+    let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
+    let mut lines = vec![format!("`{}` → `{}`", a.id, b.id)];
+    if !rows.is_empty() {
+        lines.extend([String::new(), "| Metric | a | b | Change |".to_owned(), "|:--|--:|--:|--:|".to_owned()]);
+        lines.extend(rows.iter().map(|row| {
+            let cells = [format!("`{}`", row.name), shown(&row.a), shown(&row.b), row.change(Style(false))];
+            format!("| {} |", cells.map(|text| cell(&text)).join(" | "))
+        }));
+    }
+    if !others.is_empty() {
+        lines.extend([String::new(), "| What | Of | Change |".to_owned(), "|:--|:--|:--|".to_owned()]);
+        let line = |change: &Change| format!("| {} | `{}` | {} |", change.what, cell(&change.of), cell(&change.text));
+        lines.extend(others.iter().map(line));
+    }
+    lines.join("\n")
+}
+
+fn shown(metric: &Option<Metric>) -> String {
+    metric.as_ref().map_or_else(|| "–".to_owned(), Metric::show)
 }
 
 struct Row {

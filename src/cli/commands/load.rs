@@ -74,6 +74,7 @@ pub(super) fn settings(app: &App, loaded: &Loaded, recipe: &RecipeArgs, store: &
         store: loaded.project.store(store),
         program: app.program.clone(),
         command: command_line(recipe),
+        sets: recipe.sets.clone(),
         available: |device: DeviceId| model::available(device),
         cores: machine::cores(),
         host: host.unwrap_or(Value::Null),

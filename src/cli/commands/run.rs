@@ -40,11 +40,7 @@ pub(in crate::cli) fn run(app: &App, args: &args::Run) -> Result<Exit, CliError>
     let record = {
         let mut news = News::new(app, args.format, &loaded.plan);
         stop_on_signal(cancel.clone(), news.writer());
-        let mut sinks: Vec<&mut dyn EventSink> = Vec::new();
-        for sink in &mut news.sinks {
-            sinks.push(&mut **sink);
-        }
-        engine::run(&loaded.plan, &settings, &cancel, &mut sinks)?
+        engine::run(&loaded.plan, &settings, &cancel, &mut news.sinks())?
     };
     let reports = report::export(
         app,
@@ -75,13 +71,13 @@ fn check_verified(names: &[String], plan: &Plan) -> Result<(), CliError> {
 }
 
 /// Where news of the run go: to people on standard error, to programs on standard output.
-struct News {
+pub(super) struct News {
     sinks: Vec<Box<dyn EventSink>>,
     bars: Option<indicatif::MultiProgress>,
 }
 
 impl News {
-    fn new(app: &App, format: RunFormat, plan: &Plan) -> Self {
+    pub(super) fn new(app: &App, format: RunFormat, plan: &Plan) -> Self {
         let output = &app.output;
         let mut news = Self { sinks: Vec::new(), bars: None };
         if format == RunFormat::Json {
@@ -103,8 +99,17 @@ impl News {
         news
     }
 
+    /// All of them, as the engine takes them.
+    pub(super) fn sinks(&mut self) -> Vec<&mut dyn EventSink> {
+        let mut sinks: Vec<&mut dyn EventSink> = Vec::new();
+        for sink in &mut self.sinks {
+            sinks.push(&mut **sink);
+        }
+        sinks
+    }
+
     /// Says a line without disturbing what is drawn; for the thread that hears signals.
-    fn writer(&self) -> impl Fn(&str) + Send + 'static {
+    pub(super) fn writer(&self) -> impl Fn(&str) + Send + 'static {
         let bars = self.bars.clone();
         move |line| match &bars {
             Some(bars) => drop(bars.println(line)),
@@ -114,7 +119,7 @@ impl News {
 }
 
 /// The first signal asks the run to stop, the second ends the program; what is in the store stays whole either way.
-fn stop_on_signal(cancel: Cancel, say: impl Fn(&str) + Send + 'static) {
+pub(super) fn stop_on_signal(cancel: Cancel, say: impl Fn(&str) + Send + 'static) {
     let asked = AtomicBool::new(false);
     let handler = move || {
         if asked.swap(true, Ordering::SeqCst) {

@@ -158,6 +158,7 @@ mod tests {
             about: String::new(),
             recipe: "r.yaml".into(),
             command: String::new(),
+            sets: Vec::new(),
             tool_version: String::new(),
             host: Value::Null,
             started: String::new(),

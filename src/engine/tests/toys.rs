@@ -226,6 +226,7 @@ impl World {
             store: dir.path().join(".lmpipe"),
             program: PathBuf::from("lmpipe"),
             command: "lmpipe run toy.yaml".to_owned(),
+            sets: Vec::new(),
             available: |device| match device {
                 DeviceId::Cpu => Ok(()),
                 other => Err(format!("`{other}` needs a build with `--features {}`", other.kind())),
