@@ -14,7 +14,7 @@ use crate::{
         error::CliError,
         exit::Exit,
     },
-    engine::{self, Store},
+    engine::{self, Forecast, Store},
     stage::{Gate, Reference, Verdict},
 };
 
@@ -30,7 +30,9 @@ pub(in crate::cli) fn run(app: &App, args: &args::Gate) -> Result<Exit, CliError
     let baseline = |name: &str| Reference::among(&plan.references, name);
     let judge = |gate: &Gate| gate.evaluate(|name| run.find_metric(name), baseline);
     let verdicts: Vec<Verdict> = plan.gates.iter().map(judge).collect();
-    let stale = engine::forecast(plan, &settings)?.iter().filter(|forecast| !forecast.is_cached()).count();
+    // A report changes no number.
+    let counts = |forecast: &&Forecast| !plan.nodes[forecast.node].spec.sees_run;
+    let stale = engine::forecast(plan, &settings)?.iter().filter(counts).filter(|forecast| !forecast.is_cached()).count();
     if stale > 0 {
         let (stages, would) = (plural::count(stale, "stage"), app.output.talk.warning("warning:"));
         app.output
