@@ -41,7 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Where a third-party crate may be named; the crates not listed here may be named anywhere.
 const CONFINED: &[(&str, &[&str])] = &[
-    ("candle_core", &["model", "runtime", "train", "eval", "compress", "stages"]),
+    ("candle_core", &["model", "runtime", "train", "eval", "compress", "export", "stages"]),
     ("candle_nn", &["model", "train", "compress"]),
     ("arrow", &["data"]),
     ("parquet", &["data"]),

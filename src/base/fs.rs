@@ -99,6 +99,15 @@ impl Draft {
 /// When the folder is missing or the file cannot be written.
 pub fn write_draft(path: &Path, bytes: &[u8]) -> Result<Draft, PathError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    write_draft_in(folder, path, bytes)
+}
+
+/// The same with the temporary file in another folder of the same file system, where a kill leaves it to whoever clears that
+/// folder.
+///
+/// # Errors
+/// When the folder is missing or the file cannot be written.
+pub fn write_draft_in(folder: &Path, path: &Path, bytes: &[u8]) -> Result<Draft, PathError> {
     let write = || -> io::Result<tempfile::NamedTempFile> {
         let mut file = tempfile::Builder::new().prefix(".lmpipe-").tempfile_in(folder)?;
         file.write_all(bytes)?;

@@ -410,10 +410,11 @@ pub(super) struct Export {
     /// The format
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(super) to: ExportFormat,
-    /// What f32 parameters are stored as, with `--to hf` [default: f32]
+    /// What f32 parameters are stored as [default: f32 of `hf`, `q8_0` of the matrices of `gguf`]
     #[arg(long, value_enum, value_name = "TYPE")]
     pub(super) dtype: Option<ExportType>,
-    /// A file, or a folder, which then gets `config.json` and the tokenizer, too [default: NAME.onnx, after the folder]
+    /// A file, or a folder, which then gets `config.json` and the tokenizer, too [default: NAME.onnx or NAME.gguf, after the
+    /// folder]
     #[arg(short, long, value_name = "FILE|DIR")]
     pub(super) output: Option<PathBuf>,
     /// A file of rows (Parquet, CSV, TSV, JSON lines, Arrow IPC) to check on; fixed ids when left out
@@ -427,7 +428,7 @@ pub(super) struct Export {
     /// Cut rows after this many tokens
     #[arg(long, requires = "data", default_value = "128", value_name = "TOKENS", value_parser = positive)]
     pub(super) max_length: usize,
-    /// The share of the labels of these rows that must be the same in an int8 ONNX file [default: 0.98]
+    /// The share of the labels of these rows that must be the same in an int8 ONNX or a GGUF file [default: 0.98]
     #[arg(long, requires = "data", value_name = "SHARE", value_parser = share)]
     pub(super) min_agreement: Option<f64>,
     /// Text for people, or JSON
@@ -439,6 +440,8 @@ pub(super) struct Export {
 pub(super) enum ExportFormat {
     /// For ONNX Runtime, and what reads the same files
     Onnx,
+    /// For llama.cpp: BERT and DistilBERT with their tokenizer, an encoder or a classifier
+    Gguf,
     /// A Hugging Face folder with one `model.safetensors`
     Hf,
 }
@@ -451,6 +454,9 @@ pub(super) enum ExportType {
     F16,
     /// 16 bits, 8 of them precision
     Bf16,
+    /// 8 bits, on a scale for 32 numbers; of `gguf` only
+    #[value(name = "q8_0")]
+    Q8_0,
 }
 
 #[derive(Debug, Args)]

@@ -1,12 +1,14 @@
 //! Text to ids, in parallel, in order.
 
 mod bpe;
+mod pieces;
 mod settings;
 mod trust;
 mod word_piece;
 
 use std::path::Path;
 
+pub use pieces::WordPieces;
 use rayon::prelude::*;
 use tokenizers::{EncodeInput, PostProcessor, TruncationParams};
 

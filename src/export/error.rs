@@ -20,8 +20,8 @@ pub enum ExportError {
     /// The written file cannot be run.
     #[error("the written file cannot be run by another engine: {0}; nothing was published")]
     Unreadable(String),
-    /// The written directory reads as another model.
-    #[error("the written directory reads as another model: {0}; nothing was published, and this is a fault of lmpipe")]
+    /// What was written reads as another model.
+    #[error("what was written reads as another model: {0}; nothing was published, and this is a fault of lmpipe")]
     Misread(String),
     /// The written file says something else.
     #[error("the written file answers differently from the model: {0}; nothing was published")]

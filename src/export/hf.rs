@@ -2,11 +2,10 @@
 
 use std::{fs as files, path::Path};
 
-use super::{Comparison, ExportError, Samples, Written};
+use super::{Comparison, ExportError, Samples, Written, file::Reader};
 use crate::{
     base::fs::AtPath,
-    model::{FloatType, Head, Model, Packed},
-    runtime::Executor,
+    model::{FloatType, Model},
 };
 
 /// What is written last: a directory with weights is whole.
@@ -27,34 +26,19 @@ pub(super) fn write(
     if let Some(difference) = written.difference(&model, floats)? {
         return Err(ExportError::Misread(difference));
     }
-    let int8 = model.quantized.is_int8();
-    let comparison = compare(model, written, samples)?;
+    let (int8, kind) = (model.quantized.is_int8(), model.quantized.weights());
+    let comparison = Comparison::of_models(model, written, samples, true)?;
     judge(&comparison, floats, int8)?;
     let path = draft.join(WEIGHTS);
     let bytes = files::metadata(&path).at("cannot read", &path)?.len();
     publish(draft, folder)?;
-    Ok(Written { bytes, comparison, int8, on_texts: samples.are_texts, floats: Some(floats) })
-}
-
-/// Runs both over the samples.
-fn compare(model: Model, written: Model, samples: &Samples) -> Result<Comparison, ExportError> {
-    let width = match &model.head {
-        Head::None => model.spec.hidden_size,
-        Head::SequenceClassification { labels } => labels.len(),
-        Head::MaskedLm => model.spec.vocab_size,
+    let weights = match (kind, floats) {
+        ("f32", floats) => floats.name().to_owned(),
+        (few, FloatType::F32) => few.to_owned(),
+        (few, half) => format!("{few} and {}", half.name()),
     };
-    let has_largest = model.head != Head::None;
-    let (model, written) = (Executor::new(model)?, Executor::new(written)?);
-    let mut comparison = Comparison::default();
-    for batch in &samples.batches {
-        let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
-        let (expected, found) = (model.answers(packed)?, written.answers(packed)?);
-        for (expected, found) in expected.chunks(width).zip(found.chunks(width)) {
-            comparison.add(expected, found, has_largest);
-        }
-        comparison.rows += batch.len();
-    }
-    Ok(comparison)
+    let (on_texts, notes) = (samples.are_texts, Vec::new());
+    Ok(Written { bytes, weights, comparison, on_texts, reader: Reader::Lmpipe, notes })
 }
 
 /// Whether that is near enough: as near as rounding leaves a model whose weights are of ordinary sizes.

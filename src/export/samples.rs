@@ -21,16 +21,17 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Sequences of fixed pseudo-random ids, of different lengths, that any model of this vocabulary can run.
+    /// Sequences of fixed pseudo-random ids, of different lengths, that any model of this vocabulary can run, with so many
+    /// token types.
     #[must_use]
-    pub fn fixed(spec: &EncoderSpec) -> Self {
+    pub fn fixed(spec: &EncoderSpec, n_types: usize) -> Self {
         let mut stream = rng::stream(0, "export");
         let mut batch = Batch { offsets: vec![0], ..Batch::default() };
         for (row, length) in [19, 33, 1, 8].into_iter().enumerate() {
             let length = length.min(spec.max_positions);
             for _ in 0..length {
                 batch.input_ids.push(rng::below(&mut stream, spec.vocab_size) as u32);
-                batch.type_ids.push(rng::below(&mut stream, spec.type_vocab_size.max(1)) as u32);
+                batch.type_ids.push(rng::below(&mut stream, n_types.max(1)) as u32);
             }
             batch.offsets.push(batch.input_ids.len());
             batch.rows.push(row);

@@ -9,6 +9,7 @@ use super::{ArtifactKind, Fault, Faults, Port, Stage, StageCtx, StageError, para
 use crate::base::node::Node;
 
 /// A kind of stage as data: what [`Stage`] says, behind function pointers.
+#[expect(clippy::struct_excessive_bools, reason = "what a stage is like, each by itself")]
 pub struct StageSpec {
     /// [`Stage::KIND`].
     pub kind: &'static str,

@@ -1,14 +1,14 @@
 //! `export`: writes a model in the format of another program.
 //!
 //! What it makes is of a kind of its own: no stage takes it, since no stage reads what other programs run, and a recipe that
-//! tries is told so before anything runs. The folder is what such programs expect: `model.onnx` or `model.safetensors`,
+//! tries is told so before anything runs. The folder is what such programs expect: `model.onnx`, `model.gguf` or `model.safetensors`,
 //! `config.json` and the tokenizer's files.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    export::{self, Format, Request, Target},
+    export::{self, Format, MatrixType, Request, Target},
     model::FloatType,
     stage::{ArtifactKind, Better, Faults, Port, Stage, StageCtx, StageError, Unit},
 };
@@ -20,18 +20,19 @@ pub(super) struct Params {
     /// The format.
     #[serde(default)]
     to: To,
-    /// What f32 parameters are stored as; for `to: hf` only. Answers may move by 1 % of their size in `f16` and by 5 % in `bf16`;
+    /// What f32 parameters are stored as: all of them for `to: hf`, `f32` when left out; word embeddings and linear layers for
+    /// `to: gguf`, `q8_0` when left out. Answers may move by 1 % of their size in `f16`, by 3 % in `q8_0` and by 5 % in `bf16`;
     /// those of a quantised model mostly move further, and it is refused.
-    #[serde(default)]
-    dtype: Dtype,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dtype: Option<Dtype>,
     /// Rows of the test split that the file is compared on; needs `data`. Without it, these are fixed random ids.
     #[serde(default = "rows")]
     rows: usize,
     /// Tokens a row, special ones included; longer rows are cut.
     #[serde(default = "max_length")]
     max_length: usize,
-    /// The share of the labels of these rows that must be the same in an int8 file, whose activations are quantised otherwise;
-    /// with fewer, the stage fails.
+    /// The share of the labels of these rows that must be the same in an int8 file, whose activations are quantised otherwise,
+    /// or in a GGUF file; with fewer, the stage fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     min_agreement: Option<f64>,
 }
@@ -43,20 +44,50 @@ enum To {
     /// the token in lmpipe, so that some answers differ.
     #[default]
     Onnx,
+    /// GGUF, for llama.cpp: f32 models of BERT and DistilBERT with a `WordPiece` tokenizer. An encoder gives embeddings, by the
+    /// pooling that sentence-transformers wrote beside it or the mean; a BERT classifier gives its logits by the pooling
+    /// `rank`; of a masked LM, the encoder is written. llama.cpp takes the tanh approximation for GELU and gives all tokens the
+    /// type 0.
+    Gguf,
     /// A Hugging Face directory with `model.safetensors`, f32 parameters as `dtype` says; int8 layers stay int8.
     Hf,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Dtype {
     /// As they are.
-    #[default]
     F32,
     /// Half the size: 11 bits of precision. A model with a number of 65,520 or more is refused.
     F16,
     /// Half the size: 8 bits of precision, the range of f32.
     Bf16,
+    /// A quarter of the size: 8 bits, 32 numbers on a scale. For `to: gguf` only; matrices whose rows are no multiple of 32 are
+    /// `f16`.
+    #[serde(rename = "q8_0")]
+    Q8_0,
+}
+
+impl Dtype {
+    /// The type of floats; none of blocks.
+    fn floats(self) -> Option<FloatType> {
+        match self {
+            Self::F32 => Some(FloatType::F32),
+            Self::F16 => Some(FloatType::F16),
+            Self::Bf16 => Some(FloatType::Bf16),
+            Self::Q8_0 => None,
+        }
+    }
+}
+
+/// The format that parameters ask for.
+fn format(params: &Params) -> Format {
+    let floats = params.dtype.and_then(Dtype::floats);
+    match params.to {
+        To::Onnx => Format::Onnx,
+        To::Gguf => Format::Gguf(floats.map_or(MatrixType::Q8_0, MatrixType::Float)),
+        To::Hf => Format::Hf(floats.unwrap_or_default()),
+    }
 }
 
 fn rows() -> usize {
@@ -84,9 +115,12 @@ impl Stage for Export {
         faults.at_least("max_length", params.max_length, 3);
         faults.within("min_agreement", params.min_agreement.unwrap_or(1.0), 0.0, 1.0);
         if matches!(params.to, To::Hf) && params.min_agreement.is_some() {
-            faults.at("min_agreement", "`min_agreement` is of int8 in ONNX; a Hugging Face folder says the same as the model");
+            faults.at("min_agreement", "`min_agreement` is of int8 in ONNX and of GGUF; a Hugging Face folder says the same as the model");
         }
-        if matches!(params.to, To::Onnx) && params.dtype != Dtype::F32 {
+        if matches!(params.to, To::Hf) && params.dtype == Some(Dtype::Q8_0) {
+            faults.at("dtype", "`q8_0` is for `to: gguf`: no Hugging Face folder has such numbers");
+        }
+        if matches!(params.to, To::Onnx) && params.dtype.is_some_and(|dtype| dtype != Dtype::F32) {
             faults
                 .at("dtype", "an ONNX file is f32, with int8 layers where the model has them")
                 .help("`to: hf` writes halves, which `transformers` reads");
@@ -96,14 +130,7 @@ impl Stage for Export {
     fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
         let model = ctx.input("model")?.clone();
         let data = ctx.optional("data").map(|artifact| artifact.dir.clone());
-        let format = match params.to {
-            To::Onnx => Format::Onnx,
-            To::Hf => Format::Hf(match params.dtype {
-                Dtype::F32 => FloatType::F32,
-                Dtype::F16 => FloatType::F16,
-                Dtype::Bf16 => FloatType::Bf16,
-            }),
-        };
+        let format = format(params);
         let request = Request {
             model: &model.dir,
             format,
@@ -118,8 +145,11 @@ impl Stage for Export {
             ctx.metric("agreement", agreement, Unit::Share, Better::Higher);
         }
         ctx.record.fact("file", format.file_name());
-        ctx.record.fact("weights", written.weights());
+        ctx.record.fact("weights", written.weights.clone());
         ctx.record.fact("checked", written.describe());
+        if !written.notes.is_empty() {
+            ctx.record.fact("notes", written.notes.join("; "));
+        }
         Ok(())
     }
 }
@@ -159,7 +189,14 @@ mod tests {
         assert!(half.facts.contains(&("weights".to_owned(), "f16".to_owned())), "{:?}", half.facts);
         assert!(rig.path("half/vocab.txt").exists());
         let error = rig.run::<Export>(&json!({"to": "hf", "min_agreement": 0.9}), inputs, "x").unwrap_err().to_string();
-        assert!(error.contains("`min_agreement` is of int8 in ONNX"), "{error}");
+        assert!(error.contains("`min_agreement` is of int8 in ONNX and of GGUF"), "{error}");
+        let gguf = rig.run::<Export>(&json!({"to": "gguf", "rows": 5}), inputs, "gguf").unwrap();
+        assert!(told(&gguf).starts_with("5 rows run again by lmpipe as llama.cpp computes: "), "{}", told(&gguf));
+        let notes = gguf.facts.iter().find(|(name, _)| name == "notes").map(|(_, text)| text.as_str());
+        assert!(notes.is_some_and(|notes| notes.starts_with("a classifier: ")), "{notes:?}");
+        assert!(rig.path("gguf/model.gguf").exists() && rig.path("gguf/vocab.txt").exists());
+        let error = rig.run::<Export>(&json!({"to": "hf", "dtype": "q8_0"}), inputs, "x").unwrap_err().to_string();
+        assert!(error.contains("`q8_0` is for `to: gguf`"), "{error}");
         let error = rig.run::<Export>(&json!({"dtype": "bf16"}), inputs, "x").unwrap_err().to_string();
         assert!(error.contains("an ONNX file is f32"), "{error}");
         assert!(rig.run::<Export>(&json!({"to": "gguff"}), inputs, "x").unwrap_err().to_string().contains("gguff"));

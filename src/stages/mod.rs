@@ -5,7 +5,7 @@ use crate::stage::{Registry, StageSpec};
 // What the command line does with a model or a file outside a recipe.
 pub use crate::data::{Tokenizer, import_whole};
 pub use crate::eval::{InputFormat, OutputFormat, PredictOptions, predict, probe};
-pub use crate::export::{Format, MIN_AGREEMENT, Request, Target, Written, export};
+pub use crate::export::{Format, MIN_AGREEMENT, MatrixType, Request, Target, Written, export};
 
 /// Declares each stage's file and lists the stage: a new one is its file and a line here.
 macro_rules! stages {

@@ -45,7 +45,7 @@ pub(in crate::cli) fn run(app: &App, args: &args::Diff) -> Result<Exit, CliError
                 let mut table = Table::new(&[1, 2, 3]);
                 table.row(["metric", "a", "b", "change"].map(|cell| style.strong(cell)));
                 for row in &rows {
-                    table.row([row.name.clone(), shown(&row.a), shown(&row.b), row.change(style)]);
+                    table.row([row.name.clone(), shown(row.a.as_ref()), shown(row.b.as_ref()), row.change(style)]);
                 }
                 lines.push(table.lines().join("\n"));
             }
@@ -123,7 +123,8 @@ fn markdown(a: &RunRecord, b: &RunRecord, rows: &[Row], others: &[Change]) -> St
     if !rows.is_empty() {
         lines.extend([String::new(), "| Metric | a | b | Change |".to_owned(), "|:--|--:|--:|--:|".to_owned()]);
         lines.extend(rows.iter().map(|row| {
-            let cells = [format!("`{}`", row.name), shown(&row.a), shown(&row.b), row.change(Style(false))];
+            let cells =
+                [format!("`{}`", row.name), shown(row.a.as_ref()), shown(row.b.as_ref()), row.change(Style(false))];
             format!("| {} |", cells.map(|text| cell(&text)).join(" | "))
         }));
     }
@@ -135,8 +136,8 @@ fn markdown(a: &RunRecord, b: &RunRecord, rows: &[Row], others: &[Change]) -> St
     lines.join("\n")
 }
 
-fn shown(metric: &Option<Metric>) -> String {
-    metric.as_ref().map_or_else(|| "–".to_owned(), Metric::show)
+fn shown(metric: Option<&Metric>) -> String {
+    metric.map_or_else(|| "–".to_owned(), Metric::show)
 }
 
 struct Row {

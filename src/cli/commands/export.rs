@@ -13,7 +13,7 @@ use crate::{
         exit::Exit,
     },
     model::FloatType,
-    stages::{self, Format, Request, Target, Written},
+    stages::{self, Format, MatrixType, Request, Target, Written},
 };
 
 pub(in crate::cli) fn run(app: &App, args: &args::Export) -> Result<Exit, CliError> {
@@ -28,7 +28,7 @@ pub(in crate::cli) fn run(app: &App, args: &args::Export) -> Result<Exit, CliErr
     let format = format(args)?;
     let extension = Path::new(format.file_name()).extension().unwrap_or_default();
     let output = args.output.clone().unwrap_or_else(|| named_after(&args.model).with_added_extension(extension));
-    let is_file = format == Format::Onnx && !output.is_dir() && output.extension() == Some(extension);
+    let is_file = format.is_one_file() && !output.is_dir() && output.extension() == Some(extension);
     let file = if is_file { output.clone() } else { output.join(format.file_name()) };
     let target = if is_file { Target::File(&output) } else { Target::Folder(&output) };
     let written = write(args, format, target)
@@ -39,6 +39,9 @@ pub(in crate::cli) fn run(app: &App, args: &args::Export) -> Result<Exit, CliErr
             let style = app.output.data;
             let (file, bytes) = (file.display(), units::bytes(written.bytes));
             app.output.line(format!("{} {file}, {bytes}", style.good("wrote")))?;
+            for note in &written.notes {
+                app.output.line(format!("{} {note}", style.strong("note:")))?;
+            }
             app.output.line(format!("{} {}", style.good("checked:"), written.describe()))?;
         }
     }
@@ -50,22 +53,33 @@ fn format(args: &args::Export) -> Result<Format, CliError> {
     match args.to {
         ExportFormat::Onnx if args.dtype.is_some() => {
             let error = CliError::usage(
-                "`--dtype` is for `--to hf`: an ONNX file is f32, with int8 layers where the model has them",
+                "`--dtype` is for `--to hf` and `--to gguf`: an ONNX file is f32, with int8 layers where the model has them",
             );
             Err(error.hint("`--to hf --dtype f16` writes halves, which `transformers` reads"))
         }
         ExportFormat::Onnx => Ok(Format::Onnx),
+        ExportFormat::Gguf => Ok(Format::Gguf(args.dtype.and_then(floats).map_or(MatrixType::Q8_0, MatrixType::Float))),
         ExportFormat::Hf if args.min_agreement.is_some() => Err(CliError::usage(
-            "`--min-agreement` is of int8 in ONNX; a Hugging Face folder says the same as the model",
+            "`--min-agreement` is of int8 in ONNX and of GGUF; a Hugging Face folder says the same as the model",
         )),
         ExportFormat::Hf if args.output.is_none() => {
             Err(CliError::usage("`--to hf` writes a folder: name it with `-o DIR`"))
         }
-        ExportFormat::Hf => Ok(Format::Hf(match args.dtype {
-            None | Some(ExportType::F32) => FloatType::F32,
-            Some(ExportType::F16) => FloatType::F16,
-            Some(ExportType::Bf16) => FloatType::Bf16,
-        })),
+        ExportFormat::Hf => {
+            let of_gguf =
+                || CliError::usage("`--dtype q8_0` is for `--to gguf`: no Hugging Face folder has such numbers");
+            Ok(Format::Hf(floats(args.dtype.unwrap_or(ExportType::F32)).ok_or_else(of_gguf)?))
+        }
+    }
+}
+
+/// The type of floats; none of blocks.
+fn floats(of: ExportType) -> Option<FloatType> {
+    match of {
+        ExportType::F32 => Some(FloatType::F32),
+        ExportType::F16 => Some(FloatType::F16),
+        ExportType::Bf16 => Some(FloatType::Bf16),
+        ExportType::Q8_0 => None,
     }
 }
 
@@ -99,11 +113,13 @@ fn json_of(file: &Path, written: &Written) -> String {
         "version": 1,
         "file": file.display().to_string(),
         "size_bytes": written.bytes,
-        "weights": written.weights(),
+        "weights": written.weights,
+        "notes": written.notes,
         "rows": comparison.rows,
         "agreement": comparison.agreement(),
         "largest_difference": comparison.largest_difference,
         "largest": comparison.largest,
+        "deviation": comparison.deviation(),
     });
     serde_json::to_string_pretty(&json).expect("plain data")
 }

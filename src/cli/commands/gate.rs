@@ -32,7 +32,8 @@ pub(in crate::cli) fn run(app: &App, args: &args::Gate) -> Result<Exit, CliError
     let verdicts: Vec<Verdict> = plan.gates.iter().map(judge).collect();
     // A report changes no number.
     let counts = |forecast: &&Forecast| !plan.nodes[forecast.node].spec.sees_run;
-    let stale = engine::forecast(plan, &settings)?.iter().filter(counts).filter(|forecast| !forecast.is_cached()).count();
+    let stale =
+        engine::forecast(plan, &settings)?.iter().filter(counts).filter(|forecast| !forecast.is_cached()).count();
     if stale > 0 {
         let (stages, would) = (plural::count(stale, "stage"), app.output.talk.warning("warning:"));
         app.output

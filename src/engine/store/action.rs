@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Store, read_json, sync_folder, write_json};
+use super::{Store, read_json, sync_folder};
 use crate::{
     base::{canonical, digest::Digest, fs as files},
     engine::error::RunError,
@@ -92,7 +92,7 @@ impl Store {
         let path = self.action_path(action.fingerprint);
         let folder = path.parent().expect("the path has the shard above it");
         files::create_dir(folder)?;
-        write_json(&path, action)?;
+        self.write_json(&path, action)?;
         sync_folder(folder)
     }
 

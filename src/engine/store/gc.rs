@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Store, StoredRun, entries, read_json, verify::bytes_below, write_json};
+use super::{Action, Store, StoredRun, entries, read_json, verify::bytes_below};
 use crate::{
     base::{
         digest::{self, Digest},
@@ -170,7 +170,7 @@ impl Store {
         let folder = self.root.join("pins");
         files::create_dir(&folder)?;
         let pin = Pin { version: PIN_VERSION, what: who.to_owned(), objects };
-        write_json(&folder.join(format!("{}.json", Digest::of(who.as_bytes()).short())), &pin)
+        self.write_json(&folder.join(format!("{}.json", Digest::of(who.as_bytes()).short())), &pin)
     }
 
     /// What must stay: what the latest run of each recipe made, and what pins name.

@@ -102,11 +102,23 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Writes a JSON file of the store. What a kill leaves of it lies in the folder of the process, and is cleared with it.
+    fn write_json<T: Serialize>(&self, path: &Path, value: &T) -> Result<(), RunError> {
+        let text = pretty(path, value)?;
+        Ok(files::write_draft_in(&self.session()?, path, text.as_bytes())?.publish()?)
+    }
+}
+
 /// Writes JSON that people can read, whole or not at all.
 pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunError> {
+    Ok(files::write_atomic(path, pretty(path, value)?.as_bytes())?)
+}
+
+fn pretty<T: Serialize>(path: &Path, value: &T) -> Result<String, RunError> {
     let mut text = serde_json::to_string_pretty(value).map_err(|error| unreadable(path, &error))?;
     text.push('\n');
-    Ok(files::write_atomic(path, text.as_bytes())?)
+    Ok(text)
 }
 
 /// Reads a JSON file of the store, which says its `version` first: a later one is refused by its number, not by the

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Store, file_name, read_json, write_json};
+use super::{Store, file_name, read_json};
 use crate::{
     base::{canonical, digest::Digest, fs as files},
     engine::error::RunError,
@@ -57,7 +57,7 @@ impl Store {
         }
         let path = self.name_path(recipe, &last.node);
         files::create_dir(path.parent().expect("the path has the recipe's folder above it"))?;
-        write_json(&path, last)
+        self.write_json(&path, last)
     }
 
     fn name_path(&self, recipe: &str, node: &str) -> PathBuf {

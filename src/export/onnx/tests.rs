@@ -33,8 +33,11 @@ fn int8(name: &str) -> Model {
 fn write(model: Model) -> Result<Written, ExportError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.onnx");
-    let samples = Samples::fixed(&model.spec);
-    let written = file::draft(model, Format::Onnx, &path, &samples, 0.99).and_then(file::Draft::publish);
+    let samples = Samples::fixed(&model.spec, model.spec.type_vocab_size);
+    let request =
+        Request { model: dir.path(), format: Format::Onnx, data: None, rows: 1, max_length: 1, min_agreement: 0.99 };
+    let encoded = file::encode(&model, &request)?;
+    let written = file::draft(encoded, model, &request, &path, &samples).and_then(file::Draft::publish);
     assert_eq!(path.exists(), written.is_ok());
     written
 }
