@@ -9,7 +9,7 @@ pub(super) fn now() -> String {
     format!("{}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z", t.date())
 }
 
-/// The seconds from 1970 to a time of [`now`]; nothing where it is none.
+/// The seconds from 1970 to a time as runs note it, RFC 3339; nothing where it is none.
 #[must_use]
 pub fn seconds_since_1970(time: &str) -> Option<u64> {
     let time = OffsetDateTime::parse(time, &time::format_description::well_known::Rfc3339).ok()?;
