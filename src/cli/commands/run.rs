@@ -146,7 +146,10 @@ fn tell(app: &App, args: &args::Run, record: &RunRecord, reports: &[PathBuf]) {
     }
     for node in record.failed() {
         let why = node.error.as_deref().unwrap_or("unknown");
-        output.complain(&format!("stage `{}` failed: {why}", node.name), None);
+        // As every system that has such an error words it, or numbers it.
+        let is_full = ["No space left", "not enough space", "(os error 28)"].iter().any(|text| why.contains(text));
+        let hint = is_full.then_some("`lmpipe cache gc --max-size SIZE` makes room in the store");
+        output.complain(&format!("stage `{}` failed: {why}", node.name), hint);
     }
     if record.cancelled {
         // Elsewhere than in this store, nothing is there to go on from.
