@@ -66,9 +66,9 @@ pub(super) enum Command {
     /// List the runs of the store, the latest first
     Ls(Ls),
     /// Show a run again, as it was told when it ended
-    Show(Show),
+    Show(OneRun),
     /// Make a run again and compare the bytes of what its stages make
-    Reproduce(Reproduce),
+    Reproduce(OneRun),
     /// Compare two runs: metrics, parameters, artifacts, environment
     Diff(Diff),
     /// Write the report of the latest run again
@@ -248,20 +248,9 @@ pub(super) struct Ls {
     pub(super) format: TextFormat,
 }
 
+/// A run of the store.
 #[derive(Debug, Args)]
-pub(super) struct Show {
-    /// A run: its identifier, the beginning of it, or `latest`
-    #[arg(default_value = "latest")]
-    pub(super) run: String,
-    #[command(flatten)]
-    pub(super) store: StoreArgs,
-    /// Text for people, or JSON: all that was recorded
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) format: TextFormat,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Reproduce {
+pub(super) struct OneRun {
     /// A run: its identifier, the beginning of it, or `latest`
     #[arg(default_value = "latest")]
     pub(super) run: String,

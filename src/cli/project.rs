@@ -41,12 +41,16 @@ impl Project {
 
     /// Where the reports of a recipe go.
     pub(super) fn reports(&self, asked: Option<&Path>, recipe_name: &str) -> PathBuf {
-        let safe = |c: char| if c.is_alphanumeric() || "-_.@ ".contains(c) { c } else { '-' };
-        let name: String = recipe_name.chars().map(safe).collect();
-        // A name of dots alone would lead out of `reports`.
-        let name = if name.trim_matches(['.', ' ']).is_empty() { "recipe".to_owned() } else { name };
-        asked.map_or_else(|| self.root.join("reports").join(name), Path::to_owned)
+        asked.map_or_else(|| self.root.join("reports").join(as_file_name(recipe_name)), Path::to_owned)
     }
+}
+
+/// A recipe's name as that of a file.
+pub(super) fn as_file_name(recipe_name: &str) -> String {
+    let safe = |c: char| if c.is_alphanumeric() || "-_.@ ".contains(c) { c } else { '-' };
+    let name: String = recipe_name.chars().map(safe).collect();
+    // A name of dots alone would lead out of its folder.
+    if name.trim_matches(['.', ' ']).is_empty() { "recipe".to_owned() } else { name }
 }
 
 /// A path as short as it can be said from where the command was started.

@@ -44,9 +44,8 @@ pub(super) fn load(app: &App, args: &RecipeArgs) -> Result<Loaded, CliError> {
 
 /// The baseline of a recipe, where nobody names another.
 pub(super) fn baseline_path(args: &RecipeArgs, name: &str) -> PathBuf {
-    let safe = |c: char| if c.is_alphanumeric() || "-_.@ ".contains(c) { c } else { '-' };
     let folder = args.recipe.parent().unwrap_or(Path::new("")).join("baselines");
-    folder.join(name.chars().map(safe).collect::<String>() + ".json")
+    folder.join(project::as_file_name(name) + ".json")
 }
 
 /// Takes what gates compare with from the baseline that was named, or that is beside the recipe.

@@ -72,7 +72,7 @@ pub(in crate::cli) fn list(app: &App, args: &args::Ls) -> Result<Exit, CliError>
 }
 
 /// Shows a run again, as it was told when it ended.
-pub(in crate::cli) fn show(app: &App, args: &args::Show) -> Result<Exit, CliError> {
+pub(in crate::cli) fn show(app: &App, args: &args::OneRun) -> Result<Exit, CliError> {
     let store = Store::read(&Project::here().store(&args.store))?;
     let run = load::find_run(&store, &args.run)?;
     if args.format == TextFormat::Json {

@@ -35,7 +35,7 @@ enum Found {
     NotMade,
 }
 
-pub(in crate::cli) fn run(app: &App, args: &args::Reproduce) -> Result<Exit, CliError> {
+pub(in crate::cli) fn run(app: &App, args: &args::OneRun) -> Result<Exit, CliError> {
     let store = Store::read(&Project::here().store(&args.store))?;
     let before = load::find_run(&store, &args.run)?;
     let recipe = RecipeArgs { recipe: before.recipe.clone().into(), sets: before.sets.clone(), baseline: None };
