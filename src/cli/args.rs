@@ -417,7 +417,7 @@ pub(super) struct Export {
     /// Cut rows after this many tokens
     #[arg(long, requires = "data", default_value = "128", value_name = "TOKENS", value_parser = positive)]
     pub(super) max_length: usize,
-    /// The share of the labels of these rows that must be the same in an int8 ONNX or a GGUF file [default: 0.95]
+    /// The share of the labels of these rows that must be the same in an int8 ONNX or a GGUF file [default: 0.98]
     #[arg(long, requires = "data", value_name = "SHARE", value_parser = share)]
     pub(super) min_agreement: Option<f64>,
     /// Text for people, or JSON

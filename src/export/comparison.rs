@@ -96,7 +96,7 @@ impl Comparison {
         }
         Err(ExportError::Differs(format!(
             "{others} of {} have another label, and `min_agreement` is {min_agreement}: {why}, which changes some answers near \
-             the boundary",
+             the boundary; a lower `min_agreement` takes it all the same",
             plural::count(self.answers, "row")
         )))
     }

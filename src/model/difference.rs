@@ -28,9 +28,7 @@ impl Model {
         if let Some(name) = theirs.iter().find(|name| !mine.contains(name)) {
             return Ok(Some(format!("it lacks {}", plural::list(&[name]))));
         }
-        let is_packed =
-            |name: &String| name.strip_suffix(".weight").is_some_and(|module| source.packed.contains_key(module));
-        for (name, tensor) in source.params.iter().filter(|(name, _)| !is_packed(name)) {
+        for (name, tensor) in source.params.iter().filter(|(name, _)| !source.is_packed(name)) {
             let (expected, found) = (numbers(tensor)?, numbers(&self.params[name])?);
             let is_same =
                 |(value, found): (&f32, &f32)| floats.round(*value).map(f32::to_bits) == Some(found.to_bits());

@@ -316,6 +316,11 @@ impl Model {
         globals(&self.spec, &self.head, offsets)
     }
 
+    /// Whether a parameter is stored in a few bits, by its name.
+    pub(super) fn is_packed(&self, parameter: &str) -> bool {
+        parameter.strip_suffix(".weight").is_some_and(|module| self.packed.contains_key(module))
+    }
+
     /// How many parameters it has, int8 ones included.
     #[must_use]
     pub fn n_parameters(&self) -> usize {

@@ -5,9 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde::{Deserialize, Serialize};
 
-use super::{Better, Metric, Unit};
+use super::{
+    Better, Metric, Unit,
+    amount::{Amount, difference},
+    known::{Kept, Known},
+};
 
 /// What stands after `vs:` for the same metric in a saved baseline.
 pub const BASELINE: &str = "baseline";
@@ -43,68 +47,6 @@ impl Severity {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
     fn is_error(&self) -> bool {
         *self == Self::Error
-    }
-}
-
-/// A bound as it is written: `0.02`, `25MB`, `2%`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Amount {
-    /// The number; of a percentage, its hundredth.
-    pub value: f64,
-    /// Whether it was written as a percentage.
-    pub is_percent: bool,
-}
-
-impl From<f64> for Amount {
-    fn from(value: f64) -> Self {
-        Self { value, is_percent: false }
-    }
-}
-
-impl Amount {
-    /// The difference that is allowed from a reference. Of shares, `2%` is two points; of all else, two hundredths of the
-    /// reference.
-    fn beside(self, unit: Unit, reference: f64) -> f64 {
-        if self.is_percent && unit != Unit::Share { self.value * reference.abs() } else { self.value }
-    }
-
-    fn show_difference(self, unit: Unit) -> String {
-        if self.is_percent && unit != Unit::Share { percent(self.value) } else { difference(unit, self.value) }
-    }
-}
-
-fn percent(value: f64) -> String {
-    // A hundredth times a hundred is seldom what was written, in its last digits.
-    format!("{} %", (value * 1e6).round() / 1e4)
-}
-
-impl Serialize for Amount {
-    /// A number, or a text such as `2%`.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.is_percent {
-            serializer.collect_str(&percent(self.value).replace(' ', ""))
-        } else {
-            serializer.serialize_f64(self.value)
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Amount {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Number(f64),
-            Text(String),
-        }
-        match Written::deserialize(deserializer)? {
-            Written::Number(value) => Ok(value.into()),
-            Written::Text(text) => {
-                let value = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
-                let value = value.ok_or_else(|| D::Error::custom(format!("`{text}` is no percentage")))?;
-                Ok(Self { value: value / 100.0, is_percent: true })
-            }
-        }
     }
 }
 
@@ -206,63 +148,6 @@ impl Verdict {
     }
 }
 
-/// A number that may be known within an interval only.
-#[derive(Clone, Copy)]
-struct Known {
-    low: f64,
-    value: f64,
-    high: f64,
-}
-
-impl Known {
-    /// What a metric is known to be: shares, which are counted on given rows, and what has no interval, exactly.
-    fn of(metric: &Metric) -> Self {
-        let value = metric.value;
-        match metric.interval {
-            Some([low, high]) if metric.unit != Unit::Share => {
-                Self { low: low.min(value), value, high: high.max(value) }
-            }
-            _ => Self { low: value, value, high: value },
-        }
-    }
-
-    fn minus(self, other: Self) -> Self {
-        Self { low: self.low - other.high, value: self.value - other.value, high: self.high - other.low }
-    }
-
-    fn over(self, other: Self) -> Self {
-        Self { low: self.low / other.high, value: self.value / other.value, high: self.high / other.low }
-    }
-
-    /// Whether it is at most a bound, or may be.
-    fn at_most(self, bound: f64) -> Kept {
-        Kept::of(self.value <= bound, self.low <= bound)
-    }
-
-    fn at_least(self, bound: f64) -> Kept {
-        Kept::of(self.value >= bound, self.high >= bound)
-    }
-}
-
-/// Whether a bound is kept.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kept {
-    Yes,
-    /// What was measured is beyond it, but not by more than it varies.
-    WithinNoise,
-    No,
-}
-
-impl Kept {
-    fn of(value: bool, interval: bool) -> Self {
-        match (value, interval) {
-            (true, _) => Self::Yes,
-            (false, true) => Self::WithinNoise,
-            (false, false) => Self::No,
-        }
-    }
-}
-
 impl Gate {
     /// The gate as a person reads it, with its metric's unit where that is known:
     /// `scores@int8.accuracy at most 2.00 points below scores@teacher.accuracy`.
@@ -356,14 +241,6 @@ impl Gate {
                 (ratio.at_least(bound), format!("{from_to}: {:.3}× (at least {bound}×)", ratio.value))
             }
         }
-    }
-}
-
-/// A difference of two values of a unit: shares differ by points.
-fn difference(unit: Unit, value: f64) -> String {
-    match unit {
-        Unit::Share => format!("{:.2} points", value * 100.0),
-        _ => unit.show(value),
     }
 }
 

@@ -1,20 +1,23 @@
 //! The contract between orchestration and numerics: what a stage is.
 
+mod amount;
 mod artifact;
 mod context;
 mod decode;
 mod error;
 mod gate;
+mod known;
 mod metric;
 mod params;
 mod port;
 mod record;
 mod registry;
 
+pub use amount::Amount;
 pub use artifact::{Artifact, ArtifactKind};
 pub use context::{Cancel, Lease, Partial, Progress, StageCtx, StageSink};
 pub use error::StageError;
-pub use gate::{Amount, BASELINE, Bound, Gate, Reference, Severity, Verdict};
+pub use gate::{BASELINE, Bound, Gate, Reference, Severity, Verdict};
 pub use metric::{Better, Metric, Unit};
 pub use params::{Fault, Faults, decode};
 pub use port::Port;

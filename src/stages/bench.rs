@@ -12,7 +12,7 @@ use crate::{
     base::{fs::AtPath, units},
     data::{self, Batch, Column},
     eval::{self, Busy, Machine, Probe},
-    model::{self, Model, Packed, Quantized},
+    model::{self, Model, Packed, Quantized, Width},
     runtime::Executor,
     stage::{Artifact, ArtifactKind, Better, Faults, Metric, Port, Progress, Stage, StageCtx, StageError, Unit},
 };
@@ -207,7 +207,7 @@ impl Contender {
             Quantized::No => "f32",
             Quantized::Int8 { embeddings: false, .. } => "int8, embeddings f32",
             Quantized::Int8 { embeddings: true, .. } => "int8 with int8 embeddings",
-            Quantized::WeightOnly { .. } if model.quantized.weights() == "int4" => "f32, stored as int4",
+            Quantized::WeightOnly { width: Width { bits: 4, .. }, .. } => "f32, stored as int4",
             Quantized::WeightOnly { .. } => "f32, stored as int8",
         };
         let (name, artifact, model) = (artifact.name.clone(), artifact.clone(), Executor::new(model)?);

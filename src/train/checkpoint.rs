@@ -41,10 +41,9 @@ pub struct Checkpoints {
 /// The best state so far: its validation accuracy and its parameters, none where the model itself still has them.
 pub(super) type Best = (f64, BTreeMap<String, Tensor>);
 
-/// What changes while a training goes on, beside the parameters and the optimiser.
+/// What changes while a training goes on, beside the parameters and the optimiser. It has done a step a point of its curve.
 #[derive(Default)]
 pub(super) struct Progress {
-    pub(super) step: usize,
     pub(super) report: TrainReport,
     pub(super) best: Option<Best>,
 }
@@ -133,7 +132,7 @@ impl<'a> Keeper<'a> {
             without_gradient: index.without_gradient,
             ..TrainReport::default()
         };
-        Ok(Some(Progress { step: index.step, report, best }))
+        Ok(Some(Progress { report, best }))
     }
 
     /// Whether the next checkpoint is due after a step.
@@ -146,18 +145,34 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Writes a checkpoint, unless there is one of this step and these epochs.
+    /// Writes a checkpoint.
+    ///
+    /// # Errors
+    /// When it cannot be written; the earlier one then stays, and the next is due when it would have been after this one.
     pub(super) fn write(
         &mut self,
         vars: &BTreeMap<String, Var>,
         optimizer: &dyn Optimizer,
         progress: &Progress,
     ) -> Result<(), TrainError> {
-        if self.to.every == Every::Never || progress.step == 0 {
+        let step = progress.report.curve.len();
+        if self.to.every == Every::Never || step == 0 {
             return Ok(());
         }
         let began = Instant::now();
+        let written = self.write_files(vars, optimizer, progress);
+        self.last = (Instant::now(), step, began.elapsed());
+        written
+    }
+
+    fn write_files(
+        &mut self,
+        vars: &BTreeMap<String, Var>,
+        optimizer: &dyn Optimizer,
+        progress: &Progress,
+    ) -> Result<(), TrainError> {
         let (folder, report) = (&self.to.folder, &progress.report);
+        let step = report.curve.len();
         files::create_dir(folder)?;
         let best = match &progress.best {
             None => None,
@@ -176,11 +191,11 @@ impl<'a> Keeper<'a> {
             state.insert(format!("value.{name}"), var.as_detached_tensor());
         }
         // The number of epochs tells a checkpoint before an evaluation from that behind it.
-        let state = write(folder, &format!("step-{}-{}", progress.step, report.epochs.len()), &state)?;
+        let state = write(folder, &format!("step-{step}-{}", report.epochs.len()), &state)?;
         let names = [Some(state.name.clone()), best.as_ref().map(|(_, file)| file.name.clone())];
         let index = Index {
             version: VERSION,
-            step: progress.step,
+            step,
             curve: report.curve.clone(),
             epochs: report.epochs.clone(),
             best_epoch: report.best_epoch,
@@ -191,7 +206,6 @@ impl<'a> Keeper<'a> {
         let index = serde_json::to_vec(&index).map_err(|error| TrainError::Unfit(error.to_string()))?;
         files::write_atomic(&folder.join(INDEX), &index)?;
         remove_others(folder, &names.into_iter().flatten().chain([INDEX.to_owned()]).collect::<Vec<_>>())?;
-        self.last = (Instant::now(), progress.step, began.elapsed());
         Ok(())
     }
 }
@@ -201,11 +215,19 @@ fn write(folder: &Path, name: &str, tensors: &BTreeMap<String, Tensor>) -> Resul
     let name = format!("{name}.safetensors");
     let (draft, path) = (folder.join(format!(".{name}")), folder.join(&name));
     let tensors: HashMap<&str, Tensor> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect();
-    safetensors::save(&tensors, &draft)?;
-    fs::File::open(&draft).and_then(|file| file.sync_all()).at("cannot sync", &draft)?;
-    let digest = Digest::of_file(&draft).at("cannot read", &draft)?;
-    fs::rename(&draft, &path).at("cannot write", &path)?;
-    Ok(FileOf { name, digest })
+    let publish = || -> Result<Digest, TrainError> {
+        safetensors::save(&tensors, &draft)?;
+        fs::File::open(&draft).and_then(|file| file.sync_all()).at("cannot sync", &draft)?;
+        let digest = Digest::of_file(&draft).at("cannot read", &draft)?;
+        fs::rename(&draft, &path).at("cannot write", &path)?;
+        Ok(digest)
+    };
+    let published = publish();
+    if published.is_err() {
+        // On a full disk, a half takes the room that the next one needs.
+        let _ = fs::remove_file(&draft);
+    }
+    published.map(|digest| FileOf { name, digest })
 }
 
 /// Reads such a file; the error says what is wrong with it.

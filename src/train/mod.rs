@@ -108,10 +108,10 @@ fn run(
     };
     let mut keeper = options.checkpoints.as_ref().map(Keeper::new);
     let mut progress = take_up(&mut keeper, &mut stepper, updates, observer);
-    let mut course = Course { model, model_vars, data, objective, options, updates };
+    let course = Course { model, model_vars, data, objective, options, updates };
     let result = course.run(&mut stepper, &mut keeper, &mut progress, observer);
     if let (Err(TrainError::Stopped), Some(keeper)) = (&result, &mut keeper) {
-        keeper.write(&vars, &*stepper.optimizer, &progress)?;
+        write(keeper, &stepper, &progress, observer);
     }
     result?;
     if let Some((_, state)) = progress.best {
@@ -133,8 +133,8 @@ fn take_up(
     match keeper.resume(stepper.vars, &mut *stepper.optimizer, updates) {
         Ok(None) => Progress::default(),
         Ok(Some(progress)) => {
-            observer.on_note(&format!("goes on behind step {} of {}", progress.step, stepper.total));
-            stepper.step = progress.step;
+            stepper.step = progress.report.curve.len();
+            observer.on_note(&format!("goes on behind step {} of {}", stepper.step, stepper.total));
             stepper.last_loss = progress.report.curve.last().map(|point| point.loss);
             progress
         }
@@ -142,6 +142,13 @@ fn take_up(
             observer.on_note(&format!("begins anew, as its checkpoint cannot be used: {why}"));
             Progress::default()
         }
+    }
+}
+
+/// Writes a checkpoint. A training does not end because there is no room for one.
+fn write(keeper: &mut Keeper<'_>, stepper: &Stepper<'_>, progress: &Progress, observer: &mut dyn TrainObserver) {
+    if let Err(error) = keeper.write(stepper.vars, &*stepper.optimizer, progress) {
+        observer.on_note(&format!("no checkpoint was written, and the training goes on: {error}"));
     }
 }
 
@@ -159,7 +166,7 @@ struct Course<'a> {
 impl Course<'_> {
     /// Goes through what is left of it.
     fn run(
-        &mut self,
+        &self,
         stepper: &mut Stepper<'_>,
         keeper: &mut Option<Keeper<'_>>,
         progress: &mut Progress,
@@ -170,7 +177,7 @@ impl Course<'_> {
             let first = (epoch - 1) * updates;
             let order = Order::Shuffled { seed: options.seed, epoch: epoch as u64 - 1 };
             let batches = batches(&data.train.encodings, options.batch_size, order);
-            for group in batches.chunks(options.accumulate).skip(progress.step - first) {
+            for group in batches.chunks(options.accumulate).skip(stepper.step - first) {
                 if observer.should_stop() {
                     return Err(TrainError::Stopped);
                 }
@@ -187,9 +194,8 @@ impl Course<'_> {
                     progress.report.without_gradient.clone_from(&point.without_gradient);
                 }
                 progress.report.curve.push(point);
-                progress.step = stepper.step;
                 if let Some(keeper) = keeper.as_mut().filter(|keeper| keeper.is_due(stepper.step)) {
-                    keeper.write(stepper.vars, &*stepper.optimizer, progress)?;
+                    write(keeper, stepper, progress, observer);
                 }
             }
             self.end_epoch(epoch, first, progress, observer)?;
@@ -199,7 +205,7 @@ impl Course<'_> {
 
     /// Evaluates what an epoch has made of the model, and keeps it when it is the best.
     fn end_epoch(
-        &mut self,
+        &self,
         epoch: usize,
         first: usize,
         progress: &mut Progress,

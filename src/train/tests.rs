@@ -225,6 +225,30 @@ fn an_interrupted_training_ends_with_the_same_bits() {
     }
 }
 
+#[test]
+fn a_training_does_not_end_for_want_of_a_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    // A file stands where the folder would be.
+    let folder = dir.path().join("training");
+    crate::base::fs::write_atomic(&folder, b"").unwrap();
+    let train_with = |checkpoints| {
+        let (mut model, examples) = tiny();
+        let options = TrainOptions { checkpoints, ..options() };
+        let data = TrainData { train: &examples, validation: Some(&examples) };
+        let nowhere = dir.path().join("nowhere");
+        let mut observer =
+            Interrupting { folder: &nowhere, left: &nowhere, at: usize::MAX, done: 0, notes: Vec::new() };
+        train(&mut model, data, &CrossEntropy::default(), &options, &mut observer).unwrap();
+        (bits(&model), observer.notes)
+    };
+    let (whole, _) = train_with(None);
+    let (found, notes) = train_with(Some(Checkpoints { folder: folder.clone(), every: Every::Steps(6) }));
+    assert!(found == whole);
+    let told: Vec<_> = notes.iter().filter(|note| note.starts_with("no checkpoint was written")).collect();
+    assert_eq!(told.len(), 3, "{notes:?}");
+    assert!(told[0].contains("training"), "{}", told[0]);
+}
+
 type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
 
 #[test]

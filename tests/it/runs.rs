@@ -230,6 +230,9 @@ gates:
     test.run(&["gate", "recipe.yaml", "--baseline", "other.json"])
         .exits(2)
         .tells(&["is the baseline of the recipe `large`"]);
+    // What would not be used is told.
+    test.write("recipe.yaml", RECIPE);
+    test.run(&["run", "recipe.yaml", "--baseline", "other.json"]).exits(2).tells(&["no gate of the recipe compares"]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    base::{digest::Digest, plural, suggest, units},
+    base::{plural, suggest, units},
     cli::{
         App,
         args::{CacheCommand, StoreArgs, TextFormat},
@@ -95,7 +95,8 @@ fn output_of(store: &Store, recipe: &str, stage: &str) -> Result<PathBuf, CliErr
 }
 
 fn list(app: &App, store: &Store, format: TextFormat) -> Result<Exit, CliError> {
-    let mut objects: Vec<(SystemTime, Object)> = digests(store)
+    let mut objects: Vec<(SystemTime, Object)> = store
+        .objects()?
         .into_iter()
         .filter_map(|digest| {
             let object = store.object(digest).ok()?;
@@ -219,16 +220,4 @@ fn tell_tidied(app: &App, tidying: &Tidying, limits: Limits, dry_run: bool) {
             app.output.talk.warning("warning:")
         ));
     }
-}
-
-/// The names of all objects, as far as they are names of objects.
-fn digests(store: &Store) -> Vec<Digest> {
-    let folders =
-        |path: &Path| fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect::<Vec<_>>();
-    let name = |path: &Path| path.file_name().and_then(|name| name.to_str()?.parse().ok());
-    folders(&store.root().join("objects"))
-        .iter()
-        .flat_map(|shard| folders(shard))
-        .filter_map(|path| name(&path))
-        .collect()
 }

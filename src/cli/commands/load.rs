@@ -52,6 +52,10 @@ pub(super) fn baseline_path(args: &RecipeArgs, name: &str) -> PathBuf {
 fn take_baseline(args: &RecipeArgs, plan: &mut Plan) -> Result<(), CliError> {
     let path = args.baseline.clone().unwrap_or_else(|| baseline_path(args, &plan.name));
     let compared: Vec<_> = plan.gates.iter().filter(|gate| gate.versus.as_deref() == Some(BASELINE)).collect();
+    if compared.is_empty() && args.baseline.is_some() {
+        let error = CliError::usage("`--baseline` is given, but no gate of the recipe compares with a baseline");
+        return Err(error.hint("`{metric: …, vs: baseline, max_rise: 5%}` does"));
+    }
     if compared.is_empty() || args.baseline.is_none() && !path.is_file() {
         return Ok(());
     }

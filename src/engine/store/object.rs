@@ -200,14 +200,7 @@ impl Store {
         origin: Origin<'_>,
     ) -> Result<Digest, RunError> {
         let root = scratch.path();
-        // A stage that copies an artifact may have brought its `lmpipe.json` along.
-        let manifest_path = root.join(MANIFEST);
-        if manifest_path.exists() {
-            fs::remove_file(&manifest_path).at("cannot remove", &manifest_path)?;
-        }
-        write_json(&root.join(RECORD), record)?;
-        own_files(root)?;
-        let files = list(root)?;
+        let files = close(root, record)?;
         let digest = content_digest(&files);
         let Origin { kind, stage, name, fingerprint, parents } = origin;
         let manifest = Manifest {
@@ -221,7 +214,7 @@ impl Store {
             digest,
             files,
         };
-        write_json(&manifest_path, &manifest)?;
+        write_json(&root.join(MANIFEST), &manifest)?;
         for relative in digest::files_below(root).at("cannot read", root)? {
             // So that nobody edits the cache by mistake.
             set_mode(&root.join(relative), 0o444)?;
@@ -236,12 +229,7 @@ impl Store {
     /// # Errors
     /// When something differs; the message names the files.
     pub(in crate::engine) fn compare(&self, root: &Path, record: &Record, made: Digest) -> Result<usize, RunError> {
-        let manifest = root.join(MANIFEST);
-        if manifest.exists() {
-            fs::remove_file(&manifest).at("cannot remove", &manifest)?;
-        }
-        write_json(&root.join(RECORD), record)?;
-        let (now, before) = (list(root)?, self.object(made)?.manifest.files);
+        let (now, before) = (close(root, record)?, self.object(made)?.manifest.files);
         let differs = |file: &FileEntry, others: &[FileEntry]| {
             others.iter().find(|other| other.path == file.path).is_none_or(|other| other.digest != file.digest)
         };
@@ -324,6 +312,18 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Adds the record to what a stage wrote, and makes all of it the store's own; gives its files.
+fn close(root: &Path, record: &Record) -> Result<Vec<FileEntry>, RunError> {
+    // A stage that copies an artifact may have brought its `lmpipe.json` along.
+    let manifest = root.join(MANIFEST);
+    if manifest.exists() {
+        fs::remove_file(&manifest).at("cannot remove", &manifest)?;
+    }
+    write_json(&root.join(RECORD), record)?;
+    own_files(root)?;
+    list(root)
 }
 
 /// The digest of an object: of the names and digests of its files, in the order of the names.

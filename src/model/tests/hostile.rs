@@ -233,3 +233,37 @@ fn shards_that_contradict_their_index_are_refused() {
         assert!(error_of(dir.path()).starts_with(&format!("`DIR/{index}` is not JSON: ")));
     }
 }
+
+#[test]
+fn packed_weights_that_lie_are_refused() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats/w4a16");
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let (config, weights) = (read("config.json"), read("model.safetensors"));
+    // The first occurrence, by as many bytes.
+    let changed = |bytes: &[u8], from: &[u8], to: &[u8]| {
+        assert_eq!(from.len(), to.len());
+        let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
+        [&bytes[..at], to, &bytes[at + from.len()..]].concat()
+    };
+    let text = String::from_utf8(config.clone()).unwrap();
+    let without_block = text.replace("\"quantization_config\"", "\"quantization_konfig\"");
+    let shape = |rows: i64, columns: i64| [rows.to_le_bytes(), columns.to_le_bytes()].concat();
+    let cases: [(Vec<u8>, Vec<u8>, &str); 8] = [
+        (config.clone(), changed(&weights, b"weight_scale", b"weight_scalf"), "weight_scale` is missing"),
+        (config.clone(), changed(&weights, b"weight_shape", b"weight_shapf"), "weight_shape` is missing"),
+        (config.clone(), changed(&weights, b"weight_packed", b"weight_pakked"), "lack `bert.encoder.layer.0."),
+        (config.clone(), changed(&weights, &shape(32, 32), &shape(32, 31)), "weight_shape` does not say [32, 32]"),
+        (text.replace("\"num_bits\": 4", "\"num_bits\": 8").into(), weights.clone(), "has the shape [32, 4], but"),
+        (text.replace("\"group_size\": 16", "\"group_size\": 8").into(), weights.clone(), "has the shape [32, 2], but"),
+        (
+            text.replace("\"group_size\": 16", "\"group_size\": 5").into(),
+            weights.clone(),
+            "does not divide its rows of 32",
+        ),
+        (without_block.into(), weights.clone(), "`config.json` has no `quantization_config`"),
+    ];
+    for (config, weights, part) in &cases {
+        let error = told(&[("config.json", config), ("model.safetensors", weights)]);
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
