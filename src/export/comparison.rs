@@ -73,7 +73,7 @@ impl Comparison {
             };
         }
         if on_texts {
-            self.judge_labels(min_agreement, "int8 activations are quantised otherwise there")?;
+            self.judge_labels(min_agreement, "int8 activations are rounded otherwise there")?;
         }
         let deviation = self.deviation();
         if deviation > INT8_TOLERANCE {

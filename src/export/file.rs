@@ -101,9 +101,7 @@ impl Written {
             Reader::Lmpipe => ("lmpipe", ""),
             Reader::AsLlama => ("lmpipe as llama.cpp computes", "; GELU is the tanh approximation there"),
             Reader::Rten { int8: false } => ("rten", ""),
-            Reader::Rten { int8: true } => {
-                ("rten", "; int8 activations are quantised by the tensor there, and by the token here")
-            }
+            Reader::Rten { int8: true } => ("rten", "; int8 activations are rounded a little otherwise there"),
         };
         let what = if *on_texts { "row" } else { "row of fixed ids" };
         let rows = match comparison.rows {

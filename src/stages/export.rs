@@ -31,8 +31,8 @@ pub(super) struct Params {
     /// Tokens a row, special ones included; longer rows are cut.
     #[serde(default = "max_length")]
     max_length: usize,
-    /// The share of the labels of these rows that must be the same in an int8 file, whose activations are quantised otherwise,
-    /// or in a GGUF file; with fewer, the stage fails.
+    /// The share of the labels of these rows that must be the same in an int8 file, whose activations are rounded otherwise, or
+    /// in a GGUF file; with fewer, the stage fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     min_agreement: Option<f64>,
 }
@@ -40,8 +40,8 @@ pub(super) struct Params {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum To {
-    /// ONNX (opset 17), for ONNX Runtime. int8 layers stay int8; their activations are quantised by the tensor there, and by
-    /// the token in lmpipe, so that some answers differ.
+    /// ONNX (opset 17), for ONNX Runtime. int8 layers stay int8; their activations are rounded a little otherwise than in
+    /// lmpipe, so that an answer in a hundred may differ.
     #[default]
     Onnx,
     /// GGUF, for llama.cpp: f32 models of BERT and DistilBERT with a `WordPiece` tokenizer. An encoder gives embeddings, by the
@@ -103,7 +103,7 @@ pub(super) struct Export;
 
 impl Stage for Export {
     const KIND: &'static str = "export";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const ABOUT: &'static str = "writes a model in the format of another program, and compares what that makes of it";
     const INPUTS: &'static [Port] = &[Port::model("model"), Port::dataset("data").optional()];
     const OUTPUT: ArtifactKind = ArtifactKind::Export;

@@ -15,8 +15,21 @@ use crate::{
 pub(super) struct Builder<'a> {
     pub(super) model: &'a Model,
     pub(super) graph: Graph,
-    /// Values that are quantised already: `u8`, scale, zero point. Queries, keys and values share theirs.
-    pub(super) quantized: BTreeMap<Value, [Value; 3]>,
+    /// Values that are quantised already. Queries, keys and values share theirs.
+    pub(super) quantized: BTreeMap<Value, Quantized>,
+}
+
+/// A value as int8: `x ≈ largest · scale · (values − zero)`.
+#[derive(Clone)]
+pub(super) struct Quantized {
+    /// `u8`, of the shape of `x`.
+    pub(super) values: Value,
+    /// f32, one for all.
+    pub(super) scale: Value,
+    /// `u8`, one for all.
+    pub(super) zero: Value,
+    /// The largest size of a number of each token, f32 `[…, 1]`.
+    pub(super) largest: Value,
 }
 
 impl<'a> Builder<'a> {

@@ -1,7 +1,7 @@
 //! Linear layers, f32 and int8, and norms.
 
 use super::{
-    builder::{Builder, transpose},
+    builder::{Builder, Quantized, transpose},
     graph::Value,
     proto::{AttributeProto, DataType},
 };
@@ -34,11 +34,12 @@ pub(super) fn add_bias(b: &mut Builder<'_>, module: &str, x: &Value) -> Result<V
 /// The product with an int8 weight as ONNX Runtime fuses it (`DynamicQuantizeMatMul`, or `MatMulIntegerToFloat` where
 /// several layers share the quantised input).
 ///
-/// Activations are quantised by the tensor, asymmetric in `u8`; lmpipe's own engine does it by the token, symmetric in `i8`.
-/// The weights are the same, the results differ a little.
+/// `DynamicQuantizeLinear` has one scale a tensor, asymmetric in `u8`; lmpipe's own engine has one a token, symmetric in `i8`. So
+/// each token is divided by its largest number first, and its products are multiplied by it: the tensor's scale, about 2 / 255 then, is
+/// as fine for a token of small numbers as for the largest one, and what a text is batched with does not change its answer.
 fn int8_product(b: &mut Builder<'_>, module: &str, weight: &Int8Weight, x: &Value) -> Result<Value, ExportError> {
     let [outputs, inputs] = weight.shape();
-    let [quantized, scale, zero] = quantize(b, module, x);
+    let Quantized { values: quantized, scale, zero, largest } = quantize(b, module, x);
     let name = format!("{module}.weight");
     let values = transpose(weight.values(), outputs, inputs);
     let matrix = b.int8_constant(&format!("{name}.T"), &[inputs, outputs], &values)?;
@@ -47,15 +48,23 @@ fn int8_product(b: &mut Builder<'_>, module: &str, weight: &Int8Weight, x: &Valu
     let sums = b.graph.op(module, "MatMulInteger", &[&quantized, &matrix, &zero, &weight_zero]);
     let sums = cast_to_f32(b, module, &sums);
     let scale = b.graph.op(module, "Mul", &[&scale, &weight_scale]);
-    Ok(b.graph.op(module, "Mul", &[&sums, &scale]))
+    let product = b.graph.op(module, "Mul", &[&sums, &scale]);
+    Ok(b.graph.op(module, "Mul", &[&product, &largest]))
 }
 
-/// A value as `u8`, its scale and its zero point; once for all that read it.
-fn quantize(b: &mut Builder<'_>, module: &str, x: &Value) -> [Value; 3] {
+/// A value as `u8`, by the token; once for all that read it.
+fn quantize(b: &mut Builder<'_>, module: &str, x: &Value) -> Quantized {
     if let Some(known) = b.quantized.get(x) {
         return known.clone();
     }
-    let quantized = b.graph.ops(module, "DynamicQuantizeLinear", &[x], Vec::new());
+    let sizes = b.graph.op(module, "Abs", &[x]);
+    let largest = b.graph.op_with(module, "ReduceMax", &[&sizes], vec![AttributeProto::ints("axes", &[-1])]);
+    // A token of zeros stays one.
+    let smallest = b.graph.number(f32::MIN_POSITIVE);
+    let largest = b.graph.op(module, "Max", &[&largest, &smallest]);
+    let scaled = b.graph.op(module, "Div", &[x, &largest]);
+    let [values, scale, zero] = b.graph.ops(module, "DynamicQuantizeLinear", &[&scaled], Vec::new());
+    let quantized = Quantized { values, scale, zero, largest };
     b.quantized.insert(x.clone(), quantized.clone());
     quantized
 }

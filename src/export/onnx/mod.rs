@@ -5,7 +5,7 @@
 //! classifier and `[batch, sequence, vocab]` of a masked LM, or without a head `last_hidden_state`,
 //! `[batch, sequence, hidden]`.
 //!
-//! int8 weights stay int8: linear layers are `DynamicQuantizeLinear` and `MatMulInteger`, rows of int8 tables are scaled as
+//! int8 weights stay int8: linear layers are `DynamicQuantizeLinear` and `MatMulInteger` of tokens brought to one size, rows of int8 tables are scaled as
 //! they are looked up. On x86 without VNNI, ONNX Runtime adds pairs of products in 16 bits, which may saturate where large
 //! weights meet large activations.
 //!

@@ -56,16 +56,17 @@ fn every_family_says_nearly_the_same_in_int8() {
     for name in MODELS {
         let written = write(int8(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let found = written.comparison;
-        assert!(found.deviation() <= 0.05, "{name}: {} {found:?}", found.deviation());
+        assert!(found.deviation() <= 0.04, "{name}: {} {found:?}", found.deviation());
     }
 }
 
 #[test]
 fn an_int8_file_is_small_and_shares_what_is_quantised() {
-    let (plain, small) =
-        (encode(&load("distilbert-classifier")).unwrap(), encode(&int8("distilbert-classifier")).unwrap());
-    assert!(small.len() < plain.len() * 2 / 3, "{} {}", small.len(), plain.len());
-    let graph = draw(&int8("distilbert-classifier")).unwrap().graph.unwrap();
+    let draw = |model: &Model| draw(model).unwrap().graph.unwrap();
+    let (plain, graph) = (draw(&load("distilbert-classifier")), draw(&int8("distilbert-classifier")));
+    // Of so small a model, the graph itself is as many bytes as the weights.
+    let weights = |graph: &proto::GraphProto| graph.initializer.iter().map(|it| it.raw_data.len()).sum::<usize>();
+    assert!(weights(&graph) < weights(&plain) / 2, "{} {}", weights(&graph), weights(&plain));
     let count = |operation: &str| graph.node.iter().filter(|node| node.op_type == operation).count();
     let layers = load("distilbert-classifier").spec.n_layers();
     assert_eq!((count("DynamicQuantizeLinear"), count("MatMulInteger")), (4 * layers, 6 * layers));
