@@ -45,6 +45,11 @@ impl Project {
     }
 }
 
+/// Whether what was named is a recipe file, and not a run.
+pub(super) fn names_recipe(named: &Path) -> bool {
+    named.extension().is_some_and(|ext| ext == "yaml" || ext == "yml") || named.exists()
+}
+
 /// A recipe's name as that of a file.
 pub(super) fn as_file_name(recipe_name: &str) -> String {
     let safe = |c: char| if c.is_alphanumeric() || "-_.@ ".contains(c) { c } else { '-' };

@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(read, baseline);
         let is_compared = |metric: &str, cpu: &str| match read.reference(metric, &json!({"cpu": cpu})) {
             Reference::Metric(found) => found.name == metric,
-            Reference::Nothing(_) => false,
+            Reference::Nothing(_) | Reference::Paired(..) => false,
             Reference::Missing(why) => panic!("{why}"),
         };
         assert!(["s.accuracy", "b.p50_ms", "b.size_bytes"].iter().all(|metric| is_compared(metric, "toy")));

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     base::digest::Digest,
     plan::Plan,
-    stage::{Metric, Record, Reference, RunStatus, Verdict},
+    stage::{Metric, Record, RunStatus, Verdict},
 };
 
 /// What became of a run: `run.json`.
@@ -104,8 +104,7 @@ impl RunRecord {
 
 /// Evaluates the gates of a plan over what its stages left behind.
 pub(super) fn judge(plan: &Plan, nodes: &[NodeRecord]) -> Vec<Verdict> {
-    let baseline = |name: &str| Reference::among(&plan.references, name);
-    plan.gates.iter().map(|gate| gate.evaluate(|name| find_metric(nodes, name), baseline)).collect()
+    plan.gates.iter().map(|gate| gate.evaluate(|name| find_metric(nodes, name), &plan.references)).collect()
 }
 
 fn find_metric(nodes: &[NodeRecord], full_name: &str) -> Option<Metric> {

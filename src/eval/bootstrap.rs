@@ -49,7 +49,7 @@ pub fn bootstrap_median(values: &[f64], seed: u64) -> Interval {
     })
 }
 
-fn resample(n: usize, seed: u64, mut statistic: impl FnMut(&[usize]) -> f64) -> Interval {
+pub(super) fn resample(n: usize, seed: u64, mut statistic: impl FnMut(&[usize]) -> f64) -> Interval {
     if n == 0 {
         return [0.0, 0.0];
     }

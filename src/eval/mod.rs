@@ -8,6 +8,7 @@ mod labels;
 mod machine;
 
 mod metrics;
+mod paired;
 mod predict;
 mod predictions;
 mod probe;
@@ -20,8 +21,9 @@ pub use error::EvalError;
 pub use labels::LabelMap;
 pub use machine::{Busy, Machine, cpu_seconds};
 pub use metrics::{ACCURACY, AGREEMENT, MACRO_F1, MATTHEWS, METRICS, Metric};
+pub use paired::{Contender, Effort, Ratio, Turns, bootstrap_difference, mcnemar};
 pub use predict::{InputFormat, OutputFormat, PredictOptions, predict};
-pub use predictions::{Predictions, RunOptions, argmax, cross_entropy, run, run_model, softmax};
+pub use predictions::{Predictions, RunOptions, answer, argmax, cross_entropy, run, run_model, softmax};
 pub use probe::{Probe, probe, random_batch};
 pub use size::size_on_disk;
 pub use timing::{Clock, interleave, percentile};

@@ -81,6 +81,18 @@ pub fn run_model(
     Ok(Predictions { logits, labels })
 }
 
+/// Sends a batch through a model, as serving does: to its logits, or without a head to its last hidden state.
+///
+/// # Errors
+/// When the model fails.
+pub fn answer(model: &Executor, batch: &Batch) -> Result<(), EvalError> {
+    let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
+    if model.logits(packed)?.is_none() {
+        model.last_hidden_state(packed)?;
+    }
+    Ok(())
+}
+
 /// The logits of a batch, `[rows, labels of the model]`.
 fn run_batch(model: &Executor, batch: &Batch) -> Result<Vec<Vec<f32>>, EvalError> {
     let Head::SequenceClassification { labels } = &model.head else {

@@ -1,6 +1,7 @@
 //! Recipe to a graph of nodes with fingerprints and reasons; pure.
 
 mod build;
+mod comparisons;
 pub mod explain;
 mod graph;
 mod key;
@@ -11,11 +12,12 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde_json::Value;
 
+pub use comparisons::Made;
 pub use key::{Key, Machine};
 
 use crate::{
     base::{device::DeviceId, digest::Digest},
-    stage::{Gate, Reference, StageSpec},
+    stage::{Gate, References, StageSpec},
 };
 
 /// The place of a node in [`Plan::nodes`].
@@ -35,8 +37,8 @@ pub struct Plan {
     pub nodes: Vec<PlanNode>,
     /// The gates.
     pub gates: Vec<Gate>,
-    /// What a saved baseline has of the metrics that gates compare with it.
-    pub references: BTreeMap<String, Reference>,
+    /// What gates compare with beside what the run itself has.
+    pub references: References,
 }
 
 /// An input, or a stage with its matrix cell.

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::{Value, json};
 
-use super::{Key, Machine, Plan, explain};
+use super::{Key, Machine, Made, Plan, explain};
 use crate::{
     base::{device::DeviceId, digest::Digest, fs::write_atomic},
     recipe::{self, toy::REGISTRY},
+    stage::{Finds, Reference},
 };
 
 const RECIPE: &str = "\
@@ -220,4 +221,84 @@ fn a_difference_names_what_changed() {
     let lines = ["params.epochs: 2 → 3", "params.steps[1]: 2 → (nothing)", "params.batch: (nothing) → 8"];
     assert_eq!(explain::difference(&old, &new), lines);
     assert!(explain::difference(&old, &old).is_empty());
+}
+
+const COMPARED: &str = "\
+lmpipe: 1
+name: compared
+inputs:
+  reviews: {dataset: reviews.csv, text: text}
+  base: {model: hub-name}
+stages:
+  first: {uses: finetune, in: {model: base, data: reviews}}
+  second: {uses: finetune, in: {model: base, data: reviews}, with: {epochs: 9}}
+  scores: {uses: evaluate, matrix: {model: [first, second]}, in: {model: \"{{ matrix.model }}\", data: reviews}}
+  speed: {uses: bench, in: [first, second], device: cpu}
+  report: {uses: report, in: speed}
+gates:
+  - {metric: speed.first.p50_ms, vs: baseline, max_rise: 5%}
+  - {metric: speed.first.p50_ms, vs: baseline, max_ratio: 2, severity: warn}
+  - {metric: speed.second.p50_ms, vs: speed.first.p50_ms, max_ratio: 2}
+  - {metric: scores@first.accuracy, vs: baseline, max_drop: 1%}
+  - {metric: scores@first.accuracy, vs: baseline, max_drop: 2%, test: paired}
+  - {metric: scores@second.accuracy, vs: scores@first.accuracy, max_drop: 1%, test: paired}
+";
+
+#[test]
+fn what_gates_compare_in_pairs_is_a_stage_of_its_own() {
+    let project = Project::new();
+    let made = |name: &str| {
+        let digest = Digest::of(name.as_bytes());
+        (name != "speed").then(|| Made { dir: Path::new("store").join(name), digest })
+    };
+    let mut plan = project.plan(COMPARED);
+    let before: Vec<String> = plan.nodes.iter().map(|node| node.name.clone()).collect();
+    plan.add_comparisons(&REGISTRY, made).unwrap();
+    let names: Vec<&str> = plan.nodes.iter().map(|node| node.name.as_str()).collect();
+    let (report, others) = before.split_last().unwrap();
+    let added = ["speed@baseline", "scores@first@baseline", "scores@second@paired"];
+    assert_eq!(names[..others.len()], *others);
+    assert_eq!(names[others.len()..], [&added[..], &[report.as_str()]].concat());
+    // Everything is before what takes it, and the same stages are still wired.
+    let wired = |name: &str| {
+        let node = &plan.nodes[plan.find(name).unwrap()];
+        let from = node.inputs.iter().flat_map(|(_, from)| from).map(|id| plan.nodes[*id].name.as_str());
+        (node.params["baseline"].as_str(), from.collect::<Vec<_>>())
+    };
+    assert_eq!(wired("speed@baseline"), (Some("store/first"), vec!["first"]));
+    assert_eq!(wired("scores@first@baseline"), (Some("store/scores@first"), vec!["scores@first"]));
+    assert_eq!(wired("scores@second@paired"), (None, vec!["scores@second", "scores@first"]));
+    assert_eq!(wired("report").1, ["speed"]);
+    for (id, node) in plan.nodes.iter().enumerate() {
+        assert!(node.parents().iter().chain(&node.needs).all(|from| *from < id), "{}", node.name);
+    }
+    let speed = &plan.nodes[plan.find("speed@baseline").unwrap()];
+    assert_eq!(speed.files["baseline"], Digest::of(b"first"), "the content is the identity");
+    let reference = |gate: usize| plan.references.get(&plan.gates[gate].reference());
+    let ratio = Reference::Paired("speed@baseline.ratio".into(), Finds::Ratio);
+    assert_eq!((reference(0), reference(1), reference(2)), (Some(&ratio), Some(&ratio), None));
+    let between = Reference::Paired("scores@second@paired.difference".into(), Finds::Difference);
+    assert_eq!(reference(5), Some(&between));
+
+    // Nothing is left of the baseline: nothing is measured beside it.
+    let mut plan = project.plan(COMPARED);
+    plan.add_comparisons(&REGISTRY, |_| None).unwrap();
+    assert_eq!(plan.nodes.len(), before.len() + 1);
+}
+
+#[test]
+fn what_cannot_be_paired_is_told_before_anything_runs() {
+    let project = Project::new();
+    for (from, to, expected) in [
+        (
+            "scores@second.accuracy, vs",
+            "scores@second.loss, vs",
+            "`scores@second.loss` has `test: paired`, but this metric",
+        ),
+        ("vs: scores@first.accuracy", "vs: speed.first.p50_ms", "`speed.first.p50_ms` is not the same metric"),
+    ] {
+        let mut plan = project.plan(&COMPARED.replace(from, to));
+        let faults = plan.add_comparisons(&REGISTRY, |_| None).unwrap_err();
+        assert!(faults.len() == 1 && faults[0].contains(expected), "{faults:?}");
+    }
 }

@@ -29,7 +29,7 @@ const BOUNDS: [(&str, MakeBound); 7] = [
 
 /// The keys of a gate.
 pub(super) fn keys() -> Vec<&'static str> {
-    ["metric", "vs", "severity"].into_iter().chain(BOUNDS.iter().map(|(name, _)| *name)).collect()
+    ["metric", "vs", "severity", "test"].into_iter().chain(BOUNDS.iter().map(|(name, _)| *name)).collect()
 }
 
 /// The bounds that compare with another metric, and those that stand alone.
@@ -79,6 +79,7 @@ fn gate(node: &Node, draft: &Draft, faults: &mut Vec<Diagnostic>) -> Option<Gate
         _ => check_metric(node, draft, faults),
     });
     let severity = severity(&fields, faults);
+    let paired = paired(&fields, versus.is_some(), faults);
     let is_relative = bound?.parts().2;
     if versus_found.is_some() != is_relative {
         return None;
@@ -91,6 +92,7 @@ fn gate(node: &Node, draft: &Draft, faults: &mut Vec<Diagnostic>) -> Option<Gate
         },
         bound: bound?,
         severity: severity?,
+        paired: paired?,
     })
 }
 
@@ -125,6 +127,25 @@ fn severity(fields: &Fields<'_>, faults: &mut Vec<Diagnostic>) -> Option<Severit
             None
         }
     }
+}
+
+/// `test: paired`, of a gate that compares.
+fn paired(fields: &Fields<'_>, compares: bool, faults: &mut Vec<Diagnostic>) -> Option<bool> {
+    let Some((key, node)) = fields.get("test") else { return Some(false) };
+    if node.as_str() != Some("paired") {
+        faults.push(wrong_type(node, "`test` is `paired`, or left out"));
+        return None;
+    }
+    if !compares {
+        let text = "`test: paired` compares row by row, and there is no `vs`";
+        faults.push(
+            Diagnostic::error("recipe::gate", key.span, text)
+                .label("compared with what?")
+                .help("add it: `vs: scores@teacher.accuracy`, or `vs: baseline`"),
+        );
+        return None;
+    }
+    Some(true)
 }
 
 /// A bound as people write it: `0.02`, `2%`, `25MB`.

@@ -172,6 +172,10 @@ fn gate() -> Value {
                 "enum": ["error", "warn"], "default": "error",
                 "description": "Whether the run fails (exit code 3) or only warns when the gate is not kept.",
             }),
+            "test" => json!({
+                "enum": ["paired"],
+                "description": "Of scores: compare row by row, and fail only when the whole 95 % interval of the difference is beyond the bound. Without it they are judged as exact.",
+            }),
             _ => number.clone(),
         };
         properties.insert(key.into(), value);

@@ -2,9 +2,11 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::stage::{ArtifactKind, Faults, Port, Registry, Stage, StageCtx, StageError, StageSpec};
+use crate::stage::{
+    ArtifactKind, Comparison, Faults, Finds, Port, Registry, Stage, StageCtx, StageError, StageSpec, Whose, Wired,
+};
 
 /// All of them.
 pub(crate) static REGISTRY: Registry = Registry(&[
@@ -20,6 +22,8 @@ pub(crate) static REGISTRY: Registry = Registry(&[
     StageSpec::of::<Quantize>(),
     StageSpec::of::<Evaluate>(),
     StageSpec::of::<Bench>(),
+    StageSpec::of::<CompareSpeed>(),
+    StageSpec::of::<CompareScores>(),
     StageSpec::of::<Report>(),
 ]);
 
@@ -312,7 +316,23 @@ struct EvaluateParams {
     split: Option<String>,
 }
 
-toy!(Evaluate, "evaluate", &[MODEL, DATA, Port::model("teacher").optional()], Scores, EvaluateParams);
+toy!(
+    Evaluate,
+    "evaluate",
+    &[MODEL, DATA, Port::model("teacher").optional()],
+    Scores,
+    EvaluateParams,
+    fn comparison(_: &EvaluateParams, metric: &str, _: Wired<'_>) -> Option<Comparison> {
+        (metric == "accuracy").then(|| Comparison {
+            stage: "compare_scores",
+            params: json!({}),
+            of: ("scores", Whose::Own),
+            inputs: Vec::new(),
+            metric: "difference".to_owned(),
+            finds: Finds::Difference,
+        })
+    }
+);
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -333,7 +353,42 @@ toy!(
     &[Port::model("models").many(), Port::dataset("data").optional()],
     Scores,
     BenchParams,
+    const MEASURES: bool = true;,
+    fn comparison(_: &BenchParams, metric: &str, wired: Wired<'_>) -> Option<Comparison> {
+        let (_, models) = wired.iter().find(|(port, _)| *port == "models")?;
+        let model = models.iter().find(|model| metric == format!("{model}.p50_ms"))?;
+        Some(Comparison {
+            stage: "compare_speed",
+            params: json!({}),
+            of: ("model", Whose::Input(model.clone())),
+            inputs: Vec::new(),
+            metric: "ratio".to_owned(),
+            finds: Finds::Ratio,
+        })
+    }
+);
+
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct CompareParams {
+    baseline: Option<String>,
+}
+
+toy!(
+    CompareSpeed,
+    "compare_speed",
+    &[MODEL, Port::model("baseline").optional()],
+    Scores,
+    CompareParams,
     const MEASURES: bool = true;
+);
+
+toy!(
+    CompareScores,
+    "compare_scores",
+    &[Port::scores("scores"), Port::scores("baseline").optional()],
+    Scores,
+    CompareParams
 );
 
 #[derive(Default, Serialize, Deserialize, JsonSchema)]

@@ -135,6 +135,7 @@ pub(super) fn run() -> RunView {
         versus: versus.map(Into::into),
         bound,
         severity: Severity::Error,
+        paired: false,
     };
     RunView {
         name: "mobile-bert".into(),

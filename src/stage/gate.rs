@@ -1,16 +1,16 @@
 //! Gates: bounds on metrics that a run must keep, and their verdicts.
 //!
 //! What is counted (bytes, parameters, right answers) is judged exactly. What is measured has an interval, and its gate fails when
-//! the whole interval is beyond the bound: a machine's mood is no regression.
+//! the whole interval is beyond the bound: a machine's mood is no regression. Where a comparison in pairs was made, its interval counts.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Better, Metric, Unit,
+    Better, Finds, Metric, Unit,
     amount::{Amount, difference},
-    known::{Kept, Known},
+    known::{Kept, Known, Versus},
 };
 
 /// What stands after `vs:` for the same metric in a saved baseline.
@@ -30,6 +30,9 @@ pub struct Gate {
     /// What it means when it is not kept.
     #[serde(default, skip_serializing_if = "Severity::is_error")]
     pub severity: Severity,
+    /// Whether scores are compared row by row, and an interval counts; without it they are judged as exact.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub paired: bool,
 }
 
 /// What it means when a gate is not kept.
@@ -87,26 +90,21 @@ impl Bound {
     }
 }
 
+/// What metrics are compared with beside what the run itself has, by [`Gate::reference`].
+pub type References = BTreeMap<String, Reference>;
+
 /// What a metric is compared with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reference {
     /// A metric.
     Metric(Metric),
+    /// A metric of the run, by its full name: what a comparison in pairs found.
+    Paired(String, Finds),
     /// There is none, and there should be: the gate fails. Why.
     Missing(String),
     /// Nothing that it could be compared with: the gate is not judged. Why.
     Nothing(String),
-}
-
-impl Reference {
-    /// That of a metric; nothing where no baseline was saved.
-    #[must_use]
-    pub fn among(references: &BTreeMap<String, Self>, metric: &str) -> Self {
-        references.get(metric).cloned().unwrap_or_else(|| {
-            Self::Nothing("not judged: there is no baseline, and `lmpipe baseline save RECIPE` makes one".to_owned())
-        })
-    }
 }
 
 /// How a gate turned out.
@@ -134,6 +132,11 @@ fn is_yes(judged: &bool) -> bool {
     *judged
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_no(paired: &bool) -> bool {
+    !*paired
+}
+
 impl Verdict {
     /// Whether it makes the run fail.
     #[must_use]
@@ -149,6 +152,12 @@ impl Verdict {
 }
 
 impl Gate {
+    /// Under which name [`References`] have what it is compared with.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        format!("{} vs {}", self.metric, self.versus.as_deref().unwrap_or_default())
+    }
+
     /// The gate as a person reads it, with its metric's unit where that is known:
     /// `scores@int8.accuracy at most 2.00 points below scores@teacher.accuracy`.
     #[must_use]
@@ -172,41 +181,58 @@ impl Gate {
         }
     }
 
-    /// Evaluates the gate; `find` gives the metric of a full name, `baseline` what a saved baseline has of it.
-    pub fn evaluate(&self, find: impl Fn(&str) -> Option<Metric>, baseline: impl Fn(&str) -> Reference) -> Verdict {
+    /// Evaluates the gate; `find` gives the metric of a full name.
+    pub fn evaluate(&self, find: impl Fn(&str) -> Option<Metric>, references: &References) -> Verdict {
         let verdict = |passed, judged, text, value| Verdict { gate: self.clone(), passed, judged, text, value };
         let Some(metric) = find(&self.metric) else {
             return verdict(false, true, format!("the run has no metric `{}`", self.metric), None);
         };
         let value = Some(metric.value);
-        let reference = match self.versus.as_deref() {
-            None => None,
-            Some(BASELINE) => Some(baseline(&self.metric)),
-            Some(name) => Some(
+        let reference = match (self.versus.as_deref(), references.get(&self.reference())) {
+            (None, _) => None,
+            (Some(_), Some(reference)) => Some(reference.clone()),
+            (Some(BASELINE), None) => Some(Reference::Nothing(
+                "not judged: there is no baseline, and `lmpipe baseline save RECIPE` makes one".to_owned(),
+            )),
+            (Some(name), None) => Some(
                 find(name)
                     .map_or_else(|| Reference::Missing(format!("the run has no metric `{name}`")), Reference::Metric),
             ),
         };
-        let reference = match reference {
-            None => None,
-            Some(Reference::Metric(reference)) => Some(reference),
+        let (versus, interval) = match reference {
+            None => (None, None),
+            Some(Reference::Metric(reference)) => (Some(Versus::apart(&metric, &reference)), None),
+            Some(Reference::Paired(name, finds)) => {
+                let Some(found) = find(&name) else {
+                    let why = format!("not judged: this run has no `{name}`, which `lmpipe run` measures");
+                    return verdict(true, false, why, value);
+                };
+                let versus = Versus::paired(metric.value, &found, finds);
+                (Some(versus), Some(interval(&found, finds)))
+            }
             Some(Reference::Missing(why)) => return verdict(false, true, why, value),
             Some(Reference::Nothing(why)) => return verdict(true, false, why, value),
         };
-        let (kept, mut text) = self.judge(&metric, reference.as_ref());
+        let (kept, mut text) = self.judge(&metric, versus);
+        if let Some(interval) = interval {
+            text += &interval;
+        }
         if kept == Kept::WithinNoise {
             text += ", within what measuring varies";
         }
         verdict(kept != Kept::No, true, text, value)
     }
 
-    fn judge(&self, metric: &Metric, reference: Option<&Metric>) -> (Kept, String) {
+    fn judge(&self, metric: &Metric, versus: Option<Versus>) -> (Kept, String) {
         let unit = metric.unit;
         let show = |value| unit.show(value);
         let difference = |value: f64| difference(unit, value);
         let value = Known::of(metric);
-        let against = reference.map_or(Known { low: f64::NAN, value: f64::NAN, high: f64::NAN }, Known::of);
-        let from_to = format!("{} → {}", show(against.value), show(value.value));
+        // A bound that compares has something to compare with; a number that is none keeps no bound.
+        let nothing = Known::exactly(f64::NAN);
+        let versus = versus.unwrap_or(Versus { reference: f64::NAN, rise: nothing, ratio: nothing, speedup: nothing });
+        let Versus { reference, rise, ratio, speedup } = versus;
+        let from_to = format!("{} → {}", show(reference), show(value.value));
         match self.bound {
             Bound::Max(Amount { value: bound, .. }) => {
                 (value.at_most(bound), format!("{} (at most {})", show(value.value), show(bound)))
@@ -215,37 +241,45 @@ impl Gate {
                 (value.at_least(bound), format!("{} (at least {})", show(value.value), show(bound)))
             }
             Bound::MaxDrop(bound) => {
-                let drop = against.minus(value);
+                let drop = -rise;
                 let found = direction(drop.value, "lower", "higher", difference);
                 let text = format!("{from_to}: {found} (at most {} lower)", bound.show_difference(unit));
                 // Shares are quotients of counts; 1e-9 forgives the rounding of their difference.
-                (drop.at_most(bound.beside(unit, against.value) + 1e-9), text)
+                (drop.at_most(bound.beside(unit, reference) + 1e-9), text)
             }
             Bound::MaxRise(bound) => {
-                let rise = value.minus(against);
                 let found = direction(rise.value, "higher", "lower", difference);
                 let text = format!("{from_to}: {found} (at most {} higher)", bound.show_difference(unit));
-                (rise.at_most(bound.beside(unit, against.value) + 1e-9), text)
+                (rise.at_most(bound.beside(unit, reference) + 1e-9), text)
             }
             Bound::MinSpeedup(Amount { value: bound, .. }) => {
-                let speedup = against.over(value);
                 let text = format!("{from_to}: {:.2}× faster (at least {bound}×)", speedup.value);
                 (speedup.at_least(bound), text)
             }
             Bound::MaxRatio(Amount { value: bound, .. }) => {
-                let ratio = value.over(against);
                 (ratio.at_most(bound), format!("{from_to}: {:.3}× (at most {bound}×)", ratio.value))
             }
             Bound::MinRatio(Amount { value: bound, .. }) => {
-                let ratio = value.over(against);
                 (ratio.at_least(bound), format!("{from_to}: {:.3}× (at least {bound}×)", ratio.value))
             }
         }
     }
 }
 
+/// The interval of what a comparison in pairs found, in words.
+fn interval(found: &Metric, finds: Finds) -> String {
+    let Some([low, high]) = found.interval else { return String::new() };
+    let signed = |value: f64| format!("{}{}", if value < 0.0 { "−" } else { "+" }, difference(found.unit, value.abs()));
+    match finds {
+        Finds::Ratio => format!("; in pairs {low:.3}× to {high:.3}× with 95 % confidence"),
+        Finds::Difference => format!("; in pairs {} to {} with 95 % confidence", signed(low), signed(high)),
+    }
+}
+
 fn direction(by: f64, positive: &str, negative: &str, show: impl Fn(f64) -> String) -> String {
-    if by >= 0.0 { format!("{} {positive}", show(by)) } else { format!("{} {negative}", show(-by)) }
+    // A zero may be negative.
+    let word = if by >= 0.0 { positive } else { negative };
+    format!("{} {word}", show(by.abs()))
 }
 
 impl Better {
@@ -278,12 +312,22 @@ mod tests {
     }
 
     fn judged(metric: &str, versus: Option<&str>, bound: Bound) -> Verdict {
-        let gate = Gate { metric: metric.into(), versus: versus.map(Into::into), bound, severity: Severity::Error };
-        gate.evaluate(find, |name| match name {
-            "b.b.size_bytes" => Reference::Metric(Metric::new(name, 1000.0, Unit::Bytes, Better::Lower)),
-            "s@b.accuracy" => Reference::Nothing("there is no baseline".into()),
-            _ => Reference::Missing(format!("the baseline has no `{name}`")),
-        })
+        gate(metric, versus, bound).evaluate(find, &baseline())
+    }
+
+    fn gate(metric: &str, versus: Option<&str>, bound: Bound) -> Gate {
+        let (metric, versus) = (metric.into(), versus.map(Into::into));
+        Gate { metric, versus, bound, severity: Severity::Error, paired: false }
+    }
+
+    fn baseline() -> References {
+        let size = Metric::new("b.b.size_bytes", 1000.0, Unit::Bytes, Better::Lower);
+        let all = [
+            ("b.b.size_bytes", Reference::Metric(size)),
+            ("s@b.accuracy", Reference::Nothing("there is no baseline".into())),
+            ("b.b.p50_ms", Reference::Missing("the baseline has no `b.b.p50_ms`".into())),
+        ];
+        all.map(|(name, reference)| (format!("{name} vs {BASELINE}"), reference)).into()
     }
 
     fn percent(value: f64) -> Amount {
@@ -344,9 +388,42 @@ mod tests {
             versus: None,
             bound: Bound::Min(0.9.into()),
             severity: Severity::Warn,
+            paired: false,
         };
-        let verdict = gate.evaluate(find, |_| Reference::Nothing(String::new()));
+        let verdict = gate.evaluate(find, &References::new());
         assert!(verdict.warns() && !verdict.fails() && !verdict.passed);
         assert!(serde_json::to_string(&gate).unwrap().contains(r#""severity":"warn""#));
+    }
+
+    #[test]
+    fn what_was_compared_in_pairs_is_judged_by_that() {
+        let found = |name: &str| match name {
+            "c.ratio" => Some(Metric::new("ratio", 1.15, Unit::Number, Better::Lower).with_interval(1.12, 1.18)),
+            "c.accuracy" => {
+                Some(Metric::new("accuracy", -0.02, Unit::Share, Better::Higher).with_interval(-0.03, -0.01))
+            }
+            _ => find(name),
+        };
+        let judged = |metric: &str, bound, compared: &str, finds| {
+            let gate = gate(metric, Some(BASELINE), bound);
+            let references = [(gate.reference(), Reference::Paired(compared.into(), finds))].into();
+            gate.evaluate(found, &references)
+        };
+        let slower = |bound| judged("b.b.p50_ms", bound, "c.ratio", Finds::Ratio);
+        assert!(slower(Bound::MaxRise(percent(10.0))).fails() && slower(Bound::MaxRatio(1.11.into())).fails());
+        assert!(slower(Bound::MinSpeedup(0.9.into())).fails() && slower(Bound::MaxRise(1.0.into())).fails());
+        assert!(slower(Bound::MaxRise(1.1.into())).passed, "of 8.7 ms, 12 % are 1.04");
+        assert!(slower(Bound::MaxRise(percent(16.0))).passed && slower(Bound::MinSpeedup(0.85.into())).passed);
+        assert_eq!(
+            slower(Bound::MaxRise(percent(13.0))).text,
+            "8.70 ms → 10.0 ms: 1.30 ms higher (at most 13 % higher); in pairs 1.120× to 1.180× with 95 % confidence, \
+             within what measuring varies"
+        );
+        let worse = |bound| judged("s@b.accuracy", bound, "c.accuracy", Finds::Difference);
+        assert!(worse(Bound::MaxDrop(percent(0.9))).fails() && worse(Bound::MaxDrop(percent(1.5))).passed);
+        assert!(worse(Bound::MinRatio(0.99.into())).fails() && worse(Bound::MinRatio(0.98.into())).passed);
+        assert!(worse(Bound::MaxDrop(percent(1.5))).text.contains("in pairs −3.00 points to −1.00 points"));
+        let absent = judged("b.b.p50_ms", Bound::MaxRise(percent(1.0)), "c.nothing", Finds::Ratio);
+        assert!(!absent.judged && absent.text.contains("this run has no `c.nothing`"));
     }
 }

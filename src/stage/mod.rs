@@ -2,6 +2,7 @@
 
 mod amount;
 mod artifact;
+mod comparison;
 mod context;
 mod decode;
 mod error;
@@ -15,9 +16,10 @@ mod registry;
 
 pub use amount::Amount;
 pub use artifact::{Artifact, ArtifactKind};
+pub use comparison::{Comparison, Finds, Whose, Wired};
 pub use context::{Cancel, Lease, Partial, Progress, StageCtx, StageSink};
 pub use error::StageError;
-pub use gate::{BASELINE, Bound, Gate, Reference, Severity, Verdict};
+pub use gate::{BASELINE, Bound, Gate, Reference, References, Severity, Verdict};
 pub use metric::{Better, Metric, Unit};
 pub use params::{Fault, Faults, decode};
 pub use port::Port;
@@ -72,6 +74,12 @@ pub trait Stage: 'static {
     /// What the fingerprint says of the parameters; all of them unless a stage knows that some cannot change its output.
     fn identity(params: &Self::Params) -> Value {
         serde_json::to_value(params).unwrap_or_default()
+    }
+
+    /// How a metric of this stage is compared in pairs with what a baseline has of it, where that says more than two numbers do;
+    /// `wired` are the names of the stages at its ports.
+    fn comparison(_params: &Self::Params, _metric: &str, _wired: Wired<'_>) -> Option<Comparison> {
+        None
     }
 
     /// Runs the stage: reads the inputs, writes `ctx.output()`.

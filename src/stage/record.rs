@@ -1,10 +1,8 @@
 //! What a stage leaves behind beside its output, and what a report sees of a run.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::{Gate, Metric, Reference};
+use super::{Gate, Metric, References};
 use crate::base::digest::Digest;
 
 /// What a stage has to say about its output. It is stored as `record.json` in the artifact and is part of its content,
@@ -90,19 +88,11 @@ pub struct RunView {
     pub command: String,
     /// The gates of the recipe.
     pub gates: Vec<Gate>,
-    /// What a saved baseline has of the metrics that gates compare with it.
+    /// What gates compare with beside what the run itself has.
     #[serde(default)]
-    pub references: BTreeMap<String, Reference>,
+    pub references: References,
     /// The stages, in the order of the recipe; those that the report waits for are done.
     pub nodes: Vec<RunNode>,
-}
-
-impl RunView {
-    /// What a saved baseline has of a metric.
-    #[must_use]
-    pub fn reference(&self, metric: &str) -> Reference {
-        Reference::among(&self.references, metric)
-    }
 }
 
 /// A stage of a run.

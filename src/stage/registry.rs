@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::{Schema, schema_for};
 use serde_json::Value;
 
-use super::{ArtifactKind, Fault, Faults, Port, Stage, StageCtx, StageError, params};
+use super::{ArtifactKind, Comparison, Fault, Faults, Port, Stage, StageCtx, StageError, Wired, params};
 use crate::base::node::Node;
 
 /// A kind of stage as data: what [`Stage`] says, behind function pointers.
@@ -37,6 +37,8 @@ pub struct StageSpec {
     pub files: fn(&Value) -> Vec<(String, String)>,
     /// [`Stage::identity`].
     pub identity: fn(&Value) -> Value,
+    /// [`Stage::comparison`], with parameters as `check` returned them.
+    pub comparison: fn(&Value, &str, Wired<'_>) -> Option<Comparison>,
     /// [`Stage::run`], with parameters as `check` returned them.
     pub run: fn(&Value, &mut StageCtx<'_>) -> Result<(), StageError>,
     /// The JSON Schema of the parameters.
@@ -66,6 +68,7 @@ impl StageSpec {
             },
             files: |value| params_of::<S>(value).map(|params| S::files(&params)).unwrap_or_default(),
             identity: |value| params_of::<S>(value).map(|params| S::identity(&params)).unwrap_or_default(),
+            comparison: |value, metric, wired| S::comparison(&params_of::<S>(value).ok()?, metric, wired),
             run: |value, ctx| {
                 let params = params_of::<S>(value)?;
                 let wired: Vec<_> =

@@ -6,15 +6,19 @@ use std::{path::Path, process::Command, time::Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::evaluate::write_scores;
 use crate::{
     base::{fs::AtPath, units},
     data::{self, Batch, Column},
     eval::{self, Busy, Machine, Probe},
-    model::{self, Model, Packed, Quantized, Width},
+    model::{self, Model, Quantized, Width},
     runtime::Executor,
-    stage::{Artifact, ArtifactKind, Better, Faults, Metric, Port, Progress, Stage, StageCtx, StageError, Unit},
+    stage::{
+        Artifact, ArtifactKind, Better, Comparison, Faults, Finds, Metric, Port, Progress, Stage, StageCtx, StageError, Unit,
+        Whose, Wired,
+    },
 };
 
 /// Parameters of `bench`.
@@ -119,6 +123,30 @@ impl Stage for Bench {
         faults.at_least("max_length", params.max_length, 3);
     }
 
+    fn comparison(params: &Params, metric: &str, wired: Wired<'_>) -> Option<Comparison> {
+        let at = |port: &str| wired.iter().find(|(name, _)| *name == port).map_or(&[][..], |(_, names)| names.as_slice());
+        let (model, rest) = at("models").iter().find_map(|name| {
+            let rest = metric.strip_prefix(name.as_str())?.strip_prefix('.')?;
+            Some((name, rest))
+        })?;
+        let cells = || params.batch.iter().flat_map(|&batch| params.length.iter().map(move |&length| (batch, length)));
+        // The median alone: rounds say less of the slowest ones, and memory is no time.
+        let cell = cells().find(|(batch, length)| rest == format!("latency.b{batch}_l{length}.p50_ms"));
+        let (inputs, params, metric) = match cell {
+            Some((batch, length)) => {
+                (Vec::new(), json!({"batch": [batch], "length": [length]}), format!("ratio.b{batch}_l{length}"))
+            }
+            None if rest == "rows.ms_per_row" && !at("data").is_empty() => {
+                let params =
+                    json!({"length": [], "rows_batch": params.throughput_batch, "max_length": params.max_length});
+                (vec![("data", at("data").to_vec())], params, "ratio.rows".to_owned())
+            }
+            None => return None,
+        };
+        let of = ("model", Whose::Input(model.clone()));
+        Some(Comparison { stage: "compare_speed", params, of, inputs, metric, finds: Finds::Ratio })
+    }
+
     fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
         let artifacts = ctx.many("models").to_vec();
         let contenders =
@@ -215,11 +243,7 @@ impl Contender {
     }
 
     fn forward(&self, batch: &Batch) -> Result<(), StageError> {
-        let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
-        if self.model.logits(packed)?.is_none() {
-            self.model.last_hidden_state(packed)?;
-        }
-        Ok(())
+        Ok(eval::answer(&self.model, batch)?)
     }
 }
 

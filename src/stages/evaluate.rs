@@ -11,7 +11,8 @@ use crate::{
     model,
     runtime::Executor,
     stage::{
-        Artifact, ArtifactKind, Better, Confusion, Faults, Metric, Port, Progress, Stage, StageCtx, StageError, Unit,
+        Artifact, ArtifactKind, Better, Comparison, Confusion, Faults, Finds, Metric, Port, Progress, Stage, StageCtx,
+        StageError, Unit, Whose, Wired,
     },
 };
 
@@ -68,6 +69,17 @@ impl Stage for Evaluate {
     fn check(params: &Params, faults: &mut Faults) {
         faults.at_least("batch_size", params.batch_size, 1);
         faults.at_least("max_length", params.max_length, 3);
+    }
+
+    fn comparison(_params: &Params, metric: &str, _wired: Wired<'_>) -> Option<Comparison> {
+        METRICS.iter().any(|known| known.name == metric).then(|| Comparison {
+            stage: "compare_scores",
+            params: json!({}),
+            of: ("scores", Whose::Own),
+            inputs: Vec::new(),
+            metric: format!("{metric}_vs_baseline"),
+            finds: Finds::Difference,
+        })
     }
 
     fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {

@@ -173,7 +173,9 @@ mod tests {
         let size = |folder: &str| std::fs::metadata(rig.path(folder).join("model.onnx")).unwrap().len() as f64;
         assert_eq!(plain.metric("size_bytes").unwrap().value, size("onnx"));
         assert_eq!(plain.metric("agreement").unwrap().value, 1.0);
-        assert!(size("onnx8") < 0.6 * size("onnx"), "{} {}", size("onnx8"), size("onnx"));
+        // Of so small a model the graph is as large as the weights: what int8 saves is told by these.
+        let weights = std::fs::metadata(rig.path("model/model.safetensors")).unwrap().len() as f64;
+        assert!(size("onnx") - size("onnx8") > 0.4 * weights, "{} {}", size("onnx8"), size("onnx"));
         let told = |record: &crate::stage::Record| {
             record.facts.iter().find(|(name, _)| name == "checked").map(|(_, text)| text.clone()).unwrap()
         };

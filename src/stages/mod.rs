@@ -1,6 +1,8 @@
 //! The registry: one line a stage.
 
-use crate::stage::{Registry, StageSpec};
+use std::path::PathBuf;
+
+use crate::stage::{Faults, Registry, StageCtx, StageError, StageSpec};
 
 // What the command line does with a model or a file outside a recipe.
 pub use crate::data::{Tokenizer, import_whole};
@@ -35,5 +37,25 @@ stages! {
     // proof
     evaluate::Evaluate,
     bench::Bench,
+    compare_speed::CompareSpeed,
+    compare_scores::CompareScores,
     report::ReportStage,
+}
+
+/// What a comparison is with is wired to `baseline` or named as a folder: one of the two.
+fn one_baseline(folder: Option<&str>, wired: &[&str], faults: &mut Faults) {
+    let wrong = match (folder, wired.contains(&"baseline")) {
+        (None, false) => "there is no baseline: wire one, or name its folder as `baseline`",
+        (Some(_), true) => "there are two baselines: one is wired, and one is named as a folder",
+        _ => return,
+    };
+    faults.at("baseline", wrong);
+}
+
+fn baseline_file(folder: Option<&str>) -> Vec<(String, String)> {
+    folder.map(|folder| ("baseline".to_owned(), folder.to_owned())).into_iter().collect()
+}
+
+fn baseline_dir(ctx: &StageCtx<'_>, folder: Option<&str>) -> Result<PathBuf, StageError> {
+    folder.map_or_else(|| Ok(ctx.input("baseline")?.dir.clone()), |folder| Ok(ctx.path(folder)))
 }

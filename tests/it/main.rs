@@ -4,6 +4,7 @@
 
 mod cli;
 mod diagnostics;
+mod gates;
 mod gguf;
 mod inspect;
 mod killing;

@@ -67,7 +67,7 @@ pub(super) enum Command {
     Validate(Validate),
     /// Print the graph of a recipe's stages
     Dag(Dag),
-    /// Judge the gates of a recipe by its latest run, without running
+    /// Judge the gates of a recipe by its latest run, or those of a run, without running
     Gate(Gate),
     /// Save the numbers of a recipe's latest run, for gates with `vs: baseline`
     Baseline(Baseline),
@@ -120,7 +120,7 @@ pub(super) struct RecipeArgs {
 }
 
 /// Where the store is.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(super) struct StoreArgs {
     /// The store [default: `.lmpipe` in the project of the recipe]
     #[arg(long, value_name = "DIR", env = "LMPIPE_STORE", hide_env_values = true)]

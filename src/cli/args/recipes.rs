@@ -86,8 +86,15 @@ pub(in crate::cli) enum DagFormat {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Gate {
-    #[command(flatten)]
-    pub(in crate::cli) recipe: RecipeArgs,
+    /// The recipe file, which is judged by its latest run; or a run: its identifier, the beginning of it, or `latest`
+    #[arg(value_name = "RECIPE|RUN")]
+    pub(in crate::cli) of: PathBuf,
+    /// Set a variable of the recipe; may be given more than once
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(in crate::cli) sets: Vec<(String, String)>,
+    /// What gates with `vs: baseline` compare with [default: `baselines/NAME.json` beside the recipe, where it is]
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) baseline: Option<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) store: StoreArgs,
     /// Text for people, or JSON

@@ -15,7 +15,7 @@ use crate::{
 
 pub(in crate::cli) fn run(app: &App, command: &BaselineCommand) -> Result<Exit, CliError> {
     let BaselineCommand::Save { recipe, run, output, store } = command;
-    let loaded = load(app, recipe)?;
+    let loaded = load(app, recipe, store)?;
     let name = &loaded.plan.name;
     let store = Store::read(&loaded.project.store(store))?;
     let record = match run {

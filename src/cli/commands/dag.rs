@@ -4,7 +4,7 @@ use super::load::load;
 use crate::{
     cli::{
         App,
-        args::{self, DagFormat},
+        args::{self, DagFormat, StoreArgs},
         error::CliError,
         exit::Exit,
     },
@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub(in crate::cli) fn run(app: &App, args: &args::Dag) -> Result<Exit, CliError> {
-    let plan = load(app, &args.recipe)?.plan;
+    let plan = load(app, &args.recipe, &StoreArgs::default())?.plan;
     app.output.line(match args.format {
         DagFormat::Text => explain::text(&plan),
         DagFormat::Dot => explain::dot(&plan),

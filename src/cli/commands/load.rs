@@ -16,7 +16,7 @@ use crate::{
     },
     engine::{Baseline, RunRecord, Settings, Store},
     model,
-    plan::Plan,
+    plan::{Made, Plan},
     recipe,
     stage::{BASELINE, Gate},
 };
@@ -27,19 +27,28 @@ pub(super) struct Loaded {
     pub(super) project: Project,
 }
 
-/// Reads, checks and plans a recipe; warnings are told, errors end the command.
+/// Reads, checks and plans a recipe; warnings are told, errors end the command. Gates are compared with what the store has of the
+/// baseline.
 ///
 /// # Errors
 /// Everything that is wrong with the recipe.
-pub(super) fn load(app: &App, args: &RecipeArgs) -> Result<Loaded, CliError> {
+pub(super) fn load(app: &App, args: &RecipeArgs, store: &StoreArgs) -> Result<Loaded, CliError> {
     project::check_recipe(&args.recipe)?;
     let recipe = recipe::load(&args.recipe, &args.sets, &app.env, app.registry)?;
     if !recipe.warnings.is_empty() && !app.output.quiet {
         say_always(recipe.warnings.render(app.output.width, app.output.talk.0).trim_end());
     }
     let mut plan = Plan::new(&recipe, app.registry)?;
-    take_baseline(args, &mut plan)?;
-    Ok(Loaded { plan, project: Project::of_recipe(&args.recipe) })
+    let project = Project::of_recipe(&args.recipe);
+    let baseline = take_baseline(args, &mut plan)?;
+    let store = Store::read(&project.store(store))?;
+    let made = |name: &str| {
+        let (_, digest) = baseline.as_ref()?.artifacts.iter().find(|(of, _)| of == name)?;
+        let object = store.object(*digest).ok()?;
+        Some(Made { dir: object.dir.canonicalize().ok()?, digest: *digest })
+    };
+    plan.add_comparisons(app.registry, made).map_err(|faults| CliError::usage(faults.join("; ")))?;
+    Ok(Loaded { plan, project })
 }
 
 /// The baseline of a recipe, where nobody names another.
@@ -49,7 +58,7 @@ pub(super) fn baseline_path(args: &RecipeArgs, name: &str) -> PathBuf {
 }
 
 /// Takes what gates compare with from the baseline that was named, or that is beside the recipe.
-fn take_baseline(args: &RecipeArgs, plan: &mut Plan) -> Result<(), CliError> {
+fn take_baseline(args: &RecipeArgs, plan: &mut Plan) -> Result<Option<Baseline>, CliError> {
     let path = args.baseline.clone().unwrap_or_else(|| baseline_path(args, &plan.name));
     let compared: Vec<_> = plan.gates.iter().filter(|gate| gate.versus.as_deref() == Some(BASELINE)).collect();
     if compared.is_empty() && args.baseline.is_some() {
@@ -57,7 +66,7 @@ fn take_baseline(args: &RecipeArgs, plan: &mut Plan) -> Result<(), CliError> {
         return Err(error.hint("`{metric: …, vs: baseline, max_rise: 5%}` does"));
     }
     if compared.is_empty() || args.baseline.is_none() && !path.is_file() {
-        return Ok(());
+        return Ok(None);
     }
     let baseline = Baseline::load(&path)?;
     if baseline.recipe != plan.name {
@@ -65,9 +74,9 @@ fn take_baseline(args: &RecipeArgs, plan: &mut Plan) -> Result<(), CliError> {
         return Err(CliError::usage(format!("`{path}` is the baseline of the recipe `{of}`, not of `{}`", plan.name)));
     }
     let host = if measures(plan) { Machine::detect().host() } else { Value::Null };
-    let reference = |gate: &Gate| (gate.metric.clone(), baseline.reference(&gate.metric, &host));
+    let reference = |gate: &Gate| (gate.reference(), baseline.reference(&gate.metric, &host));
     plan.references = compared.into_iter().map(reference).collect();
-    Ok(())
+    Ok(Some(baseline))
 }
 
 /// How the engine is to run a plan.

@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub(in crate::cli) fn run(app: &App, args: &args::Plan) -> Result<Exit, CliError> {
-    let loaded = load(app, &args.recipe)?;
+    let loaded = load(app, &args.recipe, &args.store)?;
     let settings = load::settings(app, &loaded, &args.recipe, &args.store);
     let forecasts = engine::forecast(&loaded.plan, &settings)?;
     let work = forecasts.iter().any(|forecast| !forecast.is_cached());

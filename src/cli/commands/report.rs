@@ -9,7 +9,7 @@ use crate::{
         args::{self, RecipeArgs},
         error::CliError,
         exit::Exit,
-        project::{Project, short},
+        project::{self, Project, short},
     },
     engine::{RunRecord, Store},
     stage::ArtifactKind,
@@ -33,14 +33,13 @@ pub(in crate::cli) fn run(app: &App, args: &args::Report) -> Result<Exit, CliErr
 fn find(app: &App, args: &args::Report) -> Result<(Project, RunRecord), CliError> {
     let of = args.of.as_deref().unwrap_or("latest");
     let path = Path::new(of);
-    let names_file = path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml") || path.exists();
-    if !names_file {
+    if !project::names_recipe(path) {
         let project = Project::here();
         let run = load::find_run(&Store::read(&project.store(&args.store))?, of)?;
         return Ok((project, run));
     }
     let recipe = RecipeArgs { recipe: path.to_owned(), sets: Vec::new(), baseline: None };
-    let loaded = load::load(app, &recipe)?;
+    let loaded = load::load(app, &recipe, &args.store)?;
     let store = Store::read(&loaded.project.store(&args.store))?;
     match store.latest_run(&loaded.plan.name)? {
         Some(run) => Ok((loaded.project, run)),

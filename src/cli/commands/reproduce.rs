@@ -44,7 +44,7 @@ pub(in crate::cli) fn run(app: &App, args: &args::OneRun) -> Result<Exit, CliErr
         return Err(CliError::usage(format!("the recipe of the run `{id}` was `{path}`, which is not there"))
             .hint("run it in the folder where the run was made"));
     }
-    let loaded = load(app, &recipe)?;
+    let loaded = load(app, &recipe, &args.store)?;
     let of_moment = |kind: &str| app.registry.get(kind).is_some_and(|spec| spec.measures || spec.sees_run);
     let verified = loaded.plan.nodes.iter().filter(|node| !of_moment(node.spec.kind)).map(|node| node.name.clone());
     let settings = Settings {

@@ -28,7 +28,7 @@ use crate::{
 };
 
 pub(in crate::cli) fn run(app: &App, args: &args::Run) -> Result<Exit, CliError> {
-    let loaded = load(app, &args.recipe)?;
+    let loaded = load(app, &args.recipe, &args.store)?;
     check_verified(&args.verify, &loaded.plan)?;
     let settings = Settings {
         force: args.force,

@@ -150,6 +150,7 @@ mod tests {
             versus: None,
             bound: Bound::Max(1.0.into()),
             severity: Severity::Error,
+            paired: false,
         };
         let run = RunRecord {
             version: RunRecord::VERSION,

@@ -6,7 +6,7 @@ use crate::{
     base::plural,
     cli::{
         App,
-        args::{self, RecipeArgs, TextFormat},
+        args::{self, RecipeArgs, StoreArgs, TextFormat},
         error::CliError,
         exit::Exit,
     },
@@ -18,7 +18,7 @@ pub(in crate::cli) fn run(app: &App, args: &args::Validate) -> Result<Exit, CliE
     // All recipes are looked at, whatever is wrong with the first.
     for path in &args.recipes {
         let recipe = RecipeArgs { recipe: path.clone(), sets: args.sets.clone(), baseline: None };
-        let loaded = super::load::load(app, &recipe);
+        let loaded = super::load::load(app, &recipe, &StoreArgs::default());
         if let Err(error) = &loaded {
             end = error.exit();
         }

@@ -233,7 +233,13 @@ fn a_report_waits_for_the_whole_run_and_shows_no_old_one() {
 #[test]
 fn a_run_can_be_read_back() {
     let mut world = diamond("read-back");
-    let gate = |metric: &str, bound| Gate { metric: metric.into(), versus: None, bound, severity: Severity::Error };
+    let gate = |metric: &str, bound| Gate {
+        metric: metric.into(),
+        versus: None,
+        bound,
+        severity: Severity::Error,
+        paired: false,
+    };
     world.plan.gates = vec![
         gate("d.length", Bound::Max(10.0.into())),
         gate("d.length", Bound::Max(9.0.into())),

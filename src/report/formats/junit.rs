@@ -96,6 +96,7 @@ mod tests {
             versus: None,
             bound: Bound::Max(1.0.into()),
             severity: Severity::Error,
+            paired: false,
         });
         let report = Report::gather(&run, &fixture::scores(), &Answers::new(), &Options::default());
         insta::assert_snapshot!(Junit.render(&report).unwrap());

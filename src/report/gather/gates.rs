@@ -10,7 +10,7 @@ pub(super) fn judge(run: &RunView, metrics: &[Metric]) -> Vec<GateLine> {
     run.gates
         .iter()
         .map(|gate| {
-            let mut verdict = gate.evaluate(|name| find(metrics, name).cloned(), |name| run.reference(name));
+            let mut verdict = gate.evaluate(|name| find(metrics, name).cloned(), &run.references);
             let names = [Some(&gate.metric), gate.versus.as_ref()];
             let names: Vec<_> = names.into_iter().flatten().collect();
             let pending = names.iter().find_map(|name| pending_stage(run, metrics, name));
@@ -80,6 +80,7 @@ mod tests {
             versus: None,
             bound: Bound::Max(1.0.into()),
             severity: Severity::Error,
+            paired: false,
         };
         run.gates = vec![gate("later.int8.size_bytes"), gate("speed.int8.nonsense"), gate("scores@int8.accuracy")];
         let metrics = super::super::metrics(&run, &[]);
