@@ -1,5 +1,6 @@
 //! Small things with no home of their own, none of them about tensors.
 
+pub mod abridge;
 pub mod canonical;
 pub mod device;
 pub mod digest;

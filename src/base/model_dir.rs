@@ -48,6 +48,18 @@ pub enum TokenizerSource {
     ByteLevelBpe,
 }
 
+impl TokenizerSource {
+    /// The file with the tokens.
+    #[must_use]
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Json => "tokenizer.json",
+            Self::WordPiece => "vocab.txt",
+            Self::ByteLevelBpe => "vocab.json",
+        }
+    }
+}
+
 impl Weights {
     /// The index and the files.
     pub fn all_files(&self) -> impl Iterator<Item = &str> {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::args::{ColorWhen, Global};
+use crate::base::abridge::abridged;
 
 /// The widest that text for people gets.
 const MAX_WIDTH: usize = 100;
@@ -72,7 +73,7 @@ impl Output {
 
     /// Says what went wrong, even when quiet.
     pub(super) fn complain(&self, message: &str, hint: Option<&str>) {
-        say_always(format!("{} {message}", self.talk.error("error:")));
+        say_always(format!("{} {}", self.talk.error("error:"), abridged(message)));
         if let Some(hint) = hint {
             say_always(format!("  {} {hint}", self.talk.accent("hint:")));
         }

@@ -30,6 +30,7 @@ pub struct Encoding {
 /// The tokenizer of a model directory.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    source: TokenizerSource,
 }
 
 impl Tokenizer {
@@ -58,7 +59,7 @@ impl Tokenizer {
         inner
             .with_truncation(None)
             .map_err(|error| DataError::content(format!("`{}`: {error}", model_dir.display())))?;
-        Ok(Self { inner })
+        Ok(Self { inner, source })
     }
 
     /// Loads the tokenizer of a model that has embeddings for so many tokens. It may know fewer: tables are padded.
@@ -67,12 +68,14 @@ impl Tokenizer {
     /// As [`Self::load`], and when it knows more tokens than the model.
     pub fn for_model(model_dir: &Path, vocab_size: usize) -> Result<Self, DataError> {
         let tokenizer = Self::load(model_dir)?;
-        let known = tokenizer.vocab_size();
+        // Ids have gaps where a list names a token twice.
+        let ids = tokenizer.inner.get_vocab(true).into_values().max().map_or(0, |largest| largest as usize + 1);
+        let known = tokenizer.vocab_size().max(ids);
         if known > vocab_size {
             return Err(DataError::content(format!(
-                "the tokenizer of `{}` has {known} tokens, but the model has embeddings for {vocab_size} (`vocab_size` of its \
+                "`{}` has ids for {known} tokens, but the model has embeddings for {vocab_size} (`vocab_size` of its \
                  `config.json`): they do not belong together",
-                model_dir.display()
+                model_dir.join(tokenizer.source.file_name()).display()
             )));
         }
         Ok(tokenizer)
@@ -327,7 +330,7 @@ mod tests {
             assert!(Tokenizer::for_model(dir.path(), vocab_size).is_ok());
         }
         let error = Tokenizer::for_model(dir.path(), 10).err().unwrap().to_string();
-        assert!(error.contains("has 11 tokens, but the model has embeddings for 10"), "{error}");
+        assert!(error.contains("has ids for 11 tokens, but the model has embeddings for 10"), "{error}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{
     store::{Action, Claim, LastKey, Object, Origin, Parent, Store},
 };
 use crate::{
-    base::{digest::Digest, plural},
+    base::{abridge::abridged, digest::Digest, plural},
     plan::{Key, NodeId, Plan},
     stage::{Artifact, Cancel, Lease, Partial, Progress, Record, RunView, StageCtx, StageError, StageSink},
 };
@@ -73,7 +73,7 @@ impl Shop<'_> {
             Ok(Ok(object)) => Ending::Made { object: Box::new(object), seconds },
             // A stage that is asked to stop may fail in any way on its way out.
             Ok(Err(_)) | Err(_) if self.cancel.is_cancelled() => Ending::Stopped { seconds },
-            Ok(Err(error)) => Ending::Failed { error: error.to_string(), seconds },
+            Ok(Err(error)) => Ending::Failed { error: abridged(&error.to_string()).into_owned(), seconds },
             Err(panic) => Ending::Failed { error: format!("internal error: {}", message(panic.as_ref())), seconds },
         };
         let node = work.node;

@@ -67,6 +67,14 @@ pub fn load(
             return Err(Diagnostics::new(SourceFile { name, text }, vec![fault]));
         }
     };
+    if let Some(line) = text.lines().position(|line| line.len() > MAX_LINE_BYTES) {
+        let told = format!(
+            "line {} of `{name}` is longer than {MAX_LINE_BYTES} bytes, which no line of a recipe is",
+            line + 1
+        );
+        let fault = Diagnostic::error_outside("recipe::limit", told).help("break it; texts go into files");
+        return Err(Diagnostics::new(SourceFile { name, text: String::new() }, vec![fault]));
+    }
     let source_file = SourceFile { name, text };
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut faults = Vec::new();
@@ -77,6 +85,9 @@ pub fn load(
         _ => Err(diagnostics),
     }
 }
+
+/// What can be shown with its faults marked.
+const MAX_LINE_BYTES: usize = 10_000;
 
 fn read(path: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
     let shown = path.display();

@@ -6,6 +6,7 @@ mod cli;
 mod diagnostics;
 mod gates;
 mod gguf;
+mod hostile;
 mod inspect;
 mod killing;
 mod lies;
