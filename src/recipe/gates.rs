@@ -213,7 +213,8 @@ fn check_metric(node: &Node, draft: &Draft, faults: &mut Vec<Diagnostic>) -> Opt
             None
         }
         Found::Steps(members) => {
-            if let (true, Some(first)) = (members.len() > 1, draft.names_of(&members).first()) {
+            let over_seeds = draft.one_family(&members).filter(|_| members.len() > 1);
+            if let (true, None, Some(first)) = (members.len() > 1, over_seeds, draft.names_of(&members).first()) {
                 let text =
                     format!("`{stage}` is {}: a gate is about one of them", plural::count(members.len(), "cell"));
                 faults.push(fault(text, "a family").help(format!("name the cell: `{first}.{name}`")));
@@ -232,8 +233,8 @@ fn check_metric(node: &Node, draft: &Draft, faults: &mut Vec<Diagnostic>) -> Opt
                 ));
                 return None;
             }
-            // A family of one cell: the metric gets the cell's full name, by which the run knows it.
-            Some(format!("{}.{name}", member.name))
+            // Over seeds: the mean. A family of one cell: the metric gets the cell's full name, by which the run knows it.
+            Some(format!("{}.{name}", over_seeds.unwrap_or(&member.name)))
         }
     }
 }

@@ -256,6 +256,7 @@ fn input(
     let family = Family { members: vec![draft.steps.len()], broken: false, is_input: true };
     draft.families.insert(key.name.clone(), family);
     draft.steps.push(DraftStep {
+        family: None,
         name: key.name.clone(),
         about: String::new(),
         span: key.span,
@@ -375,6 +376,7 @@ impl Checked {
             Step {
                 wires: wires.collect(),
                 name: step.name,
+                family: step.family,
                 about: step.about,
                 span: step.span,
                 spec: step.spec.expect("a recipe without errors has kinds"),

@@ -39,6 +39,8 @@ pub struct Recipe {
 pub struct Step {
     /// `student`, `scores@int8`.
     pub name: String,
+    /// Its name without its seed, where it is run over seeds.
+    pub family: Option<String>,
     /// What the recipe says about it.
     pub about: String,
     /// Where its name is written.

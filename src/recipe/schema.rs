@@ -117,7 +117,7 @@ fn stage(registry: &Registry) -> Value {
         "needs": {"$ref": list["$ref"], "description": "What must be done first though nothing of it is taken."},
         "seeds": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1000}, {"type": "array", "minItems": 1,
                    "items": lenient(json!({"type": "integer", "minimum": 0}))}, {"$ref": TEMPLATE}],
-                  "description": "How many seeds, or which: one more axis, with cells such as `teacher@s42`."},
+                  "description": "How many seeds, or which: one more axis, with cells such as `teacher@s42`. A stage that takes from one with seeds and has the same takes the cell of its own seed; gates on `scores@teacher.accuracy` are about the mean."},
         "about": {"type": "string", "description": "One sentence for the report."},
     });
     debug_assert!(document::STAGE_KEYS.iter().all(|key| properties.get(key).is_some()), "every key has a schema");

@@ -134,6 +134,37 @@ fn cells_have_seeds_and_names() {
 }
 
 #[test]
+fn stages_with_the_same_seeds_take_from_the_cell_of_their_own() {
+    let text = "lmpipe: 1\nname: x\ninputs: {r: {dataset: reviews.csv, text: text}, m: {model: hub}}\nstages:\n\
+                \x20 teacher: {uses: finetune, seeds: 3, in: {model: m, data: r}}\n\
+                \x20 slow: {uses: finetune, seeds: 3, matrix: {epochs: [5, 6]}, in: {model: m, data: r}}\n\
+                \x20 scores: {uses: evaluate, seeds: 3, matrix: {model: [teacher, slow@5]}, in: {model: \"{{ matrix.model }}\", data: r}}\n\
+                \x20 speed: {uses: bench, seeds: 3, in: {models: [teacher, slow@6]}}\n\
+                \x20 all: {uses: bench, in: {models: teacher}}\n\
+                gates:\n  - {metric: scores@teacher.accuracy, min: 0}\n  - {metric: scores@slow-5.accuracy, vs: scores@teacher.accuracy, max_drop: 0}\n";
+    let recipe = open_text(text, &[]);
+    let names: Vec<String> = match &recipe {
+        Ok(recipe) => recipe.steps.iter().map(|step| step.name.clone()).collect(),
+        Err(diagnostics) => panic!("{}", diagnostics.render(200, false)),
+    };
+    let recipe = recipe.unwrap();
+    let takes = |name: &str| {
+        let step = recipe.steps.iter().find(|step| step.name == name).unwrap_or_else(|| panic!("{names:?}"));
+        step.wires[0].1.iter().map(|from| recipe.steps[*from].name.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(takes("scores@teacher-s43"), ["teacher@s43"]);
+    assert_eq!(takes("scores@slow-5-s44"), ["slow@5-s44"]);
+    assert_eq!(takes("speed@s42"), ["teacher@s42", "slow@6-s42"]);
+    assert_eq!(takes("all"), ["teacher@s42", "teacher@s43", "teacher@s44"], "who has no seeds takes all");
+    assert_eq!(recipe.gates[0].metric, "scores@teacher.accuracy");
+    let family = |name: &str| recipe.steps.iter().find(|step| step.name == name).unwrap().family.as_deref();
+    assert_eq!((family("teacher@s42"), family("slow@5-s42"), family("all")), (Some("teacher"), Some("slow@5"), None));
+    let wrong = text.replace("scores: {uses: evaluate, seeds: 3, ", "scores: {uses: evaluate, ");
+    let told = open_text(&wrong, &[]).unwrap_err().render(200, false);
+    assert!(told.contains("give `scores` the same `seeds`, and each takes the cell of its own"), "{told}");
+}
+
+#[test]
 fn variables_of_the_command_line() {
     let text = "lmpipe: 1\nname: x\nvars: {n: 1, where: text}\ninputs: {r: {dataset: reviews.csv, text: \"{{ where }}\", rows: \"{{ n }}\"}}\n\
                 stages: {c: {uses: normalize, in: r, with: {steps: []}}}\n";

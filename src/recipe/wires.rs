@@ -168,6 +168,7 @@ fn port_wires(
         }
         match found {
             Found::Steps(members) => {
+                let members = draft.of_same_seed(members, step);
                 if !port.many && members.len() > 1 {
                     let cells = draft.names_of(&members);
                     faults.push(
@@ -183,7 +184,14 @@ fn port_wires(
                             ),
                         )
                         .label("a family")
-                        .help(format!("name one of {}", plural::list(&cells))),
+                        .help(match draft.one_family(&members) {
+                            Some(_) => format!(
+                                "give `{}` the same `seeds`, and each takes the cell of its own; or name one of {}",
+                                base_name(&step.name),
+                                plural::list(&cells)
+                            ),
+                            None => format!("name one of {}", plural::list(&cells)),
+                        }),
                     );
                     continue;
                 }

@@ -55,6 +55,7 @@ const MODELS: [Model; 4] = [
 pub(super) fn node(name: &str, kind: &str, inputs: &[&str], status: RunStatus, seconds: f64) -> RunNode {
     RunNode {
         name: name.into(),
+        family: None,
         kind: kind.into(),
         about: String::new(),
         inputs: inputs.iter().map(|input| (*input).to_owned()).collect(),

@@ -40,6 +40,8 @@ pub struct Report {
     pub speed: Option<SpeedBasis>,
     /// The models, parents before children.
     pub models: Vec<ModelLine>,
+    /// Models over seeds.
+    pub seeds: Vec<SeedLine>,
     /// What each stage between two scored models cost.
     pub steps: Vec<StepLine>,
     /// Latency by batch and length, a table a bench.
@@ -197,6 +199,21 @@ pub enum Evidence {
     Intervals,
     /// There is none.
     None,
+}
+
+/// An evaluation over seeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeedLine {
+    /// Its stage without its seeds: `scores@student`.
+    pub stage: String,
+    /// How many seeds.
+    pub n_seeds: usize,
+    /// The mean, with its deviation and interval.
+    pub metric: Metric,
+    /// The stage that it is compared with; none for that itself.
+    pub versus: Option<String>,
+    /// The mean of the differences within a seed.
+    pub difference: Option<Difference>,
 }
 
 /// What one stage cost: a model beside its nearest scored ancestor or, for a data stage, a model beside its control.

@@ -1,6 +1,6 @@
 //! Numbers as a reader wants them: `3.9× faster`, `1.4 points`, `22.7 M`.
 
-use super::model::{Difference, Gain};
+use super::model::{Difference, Gain, SeedLine};
 use crate::{
     base::units,
     stage::{Metric, RunStatus, Unit},
@@ -166,6 +166,24 @@ pub(super) fn difference(unit: Unit, difference: &Difference) -> String {
     match difference.is_significant() {
         Some(false) => "no significant difference".to_owned(),
         _ => signed(unit, difference.value),
+    }
+}
+
+/// A mean over seeds in words: `84.26 % ± 0.40 points (83.3–85.2), 3 seeds`.
+pub(super) fn over_seeds(line: &SeedLine) -> String {
+    let interval =
+        line.metric.interval.map_or_else(String::new, |ends| format!(" ({})", interval_of(line.metric.unit, ends)));
+    format!("{}{interval}, {} seeds", line.metric.show(), line.n_seeds)
+}
+
+/// How far a mean over seeds is from another: `+1.2 points (+0.4 to +2.0)`, `no more than seeds differ (−0.2 to +0.6)`.
+pub(super) fn seeds_apart(line: &SeedLine) -> String {
+    let Some(difference) = &line.difference else { return "other seeds".to_owned() };
+    let unit = line.metric.unit;
+    let ends = difference.interval.map_or_else(String::new, |ends| format!(" ({})", signed_interval(unit, ends)));
+    match difference.is_significant() {
+        Some(false) => format!("no more than seeds differ{ends}"),
+        _ => format!("{}{ends}", signed(unit, difference.value)),
     }
 }
 

@@ -17,9 +17,14 @@ impl Known {
         Self { low: value, value, high: value }
     }
 
-    /// What a metric is known to be: shares, which are counted on given rows, and what has no interval, exactly.
+    /// What a metric is known to be: shares, which are counted on given rows, and what has no interval, exactly. A mean over seeds is
+    /// known within its interval, whatever it counts.
     pub(super) fn of(metric: &Metric) -> Self {
-        if metric.unit == Unit::Share { Self::exactly(metric.value) } else { Self::within(metric) }
+        if metric.unit == Unit::Share && metric.deviation.is_none() {
+            Self::exactly(metric.value)
+        } else {
+            Self::within(metric)
+        }
     }
 
     /// A metric with its interval, whatever it counts.

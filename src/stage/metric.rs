@@ -17,6 +17,9 @@ pub struct Metric {
     /// The 95 % confidence interval, where one was computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
+    /// The standard deviation of a seed, where the value is a mean over seeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deviation: Option<f64>,
 }
 
 /// What a number counts.
@@ -55,7 +58,7 @@ impl Metric {
     /// A metric without an interval.
     #[must_use]
     pub fn new(name: impl Into<String>, value: f64, unit: Unit, better: Better) -> Self {
-        Self { name: name.into(), value, unit, better, interval: None }
+        Self { name: name.into(), value, unit, better, interval: None, deviation: None }
     }
 
     /// The same metric with its 95 % confidence interval.
@@ -64,10 +67,14 @@ impl Metric {
         Self { interval: Some([low, high]), ..self }
     }
 
-    /// The value as people read it: `86.1 %`, `12.3 ms`, `4.56 MB`.
+    /// The value as people read it: `86.1 %`, `12.3 ms`, `4.56 MB`; of a mean over seeds, with what a seed deviates by.
     #[must_use]
     pub fn show(&self) -> String {
-        self.unit.show(self.value)
+        let value = self.unit.show(self.value);
+        match self.deviation {
+            None => value,
+            Some(deviation) => format!("{value} ± {}", super::amount::difference(self.unit, deviation)),
+        }
     }
 }
 

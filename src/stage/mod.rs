@@ -13,6 +13,7 @@ mod params;
 mod port;
 mod record;
 mod registry;
+mod seeds;
 
 pub use amount::Amount;
 pub use artifact::{Artifact, ArtifactKind};
@@ -25,6 +26,7 @@ pub use params::{Fault, Faults, decode};
 pub use port::Port;
 pub use record::{Confusion, Curve, Record, RunNode, RunStatus, RunView, Sample};
 pub use registry::{Registry, StageSpec};
+pub use seeds::{Family, Seeded, Spread, over_seeds};
 
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};

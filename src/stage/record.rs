@@ -100,6 +100,9 @@ pub struct RunView {
 pub struct RunNode {
     /// Its name with its cell.
     pub name: String,
+    /// Its name without its seed, where it is run over seeds.
+    #[serde(default)]
+    pub family: Option<String>,
     /// Its kind.
     pub kind: String,
     /// The recipe's `about` for it.

@@ -75,6 +75,19 @@ fn scores(run: &RunRecord, registry: &Registry, style: Style) -> Vec<String> {
             table.row(cells);
         }
     }
+    for family in run.families() {
+        let is_scores = |node: &NodeRecord| node.family.as_deref() == Some(&family.name) && measures(&node.kind);
+        if !run.nodes.iter().any(is_scores) {
+            continue;
+        }
+        let mut cells = vec![format!("{} over {}", family.name, plural::count(family.members.len(), "seed"))];
+        cells.extend(
+            headline::pick(&family.metrics, SCORES)
+                .into_iter()
+                .map(|metric| format!("{} {}", style.faint(&headline::name(metric)), metric.show())),
+        );
+        table.row(cells);
+    }
     table.lines()
 }
 
@@ -123,6 +136,7 @@ mod tests {
     fn node(name: &str, kind: &str, status: RunStatus, metrics: Vec<Metric>) -> NodeRecord {
         NodeRecord {
             name: name.into(),
+            family: None,
             kind: kind.into(),
             about: String::new(),
             inputs: vec!["a".into(), "b".into()],

@@ -250,6 +250,7 @@ impl World {
         let device = DeviceRequest { candidates: vec![DeviceId::Cpu], threads: Some(1), exclusive: false };
         self.plan.nodes.push(PlanNode {
             name: name.to_owned(),
+            family: None,
             about: String::new(),
             spec,
             params,

@@ -34,6 +34,7 @@ impl Renderer for Markdown {
         let _ = writeln!(out, "{}\n", text(&report.headline));
         gates(&mut out, report);
         models(&mut out, report);
+        seeds(&mut out, report);
         steps(&mut out, report);
         warnings(&mut out, report);
         stages(&mut out, report);
@@ -95,6 +96,23 @@ fn models(out: &mut String, report: &Report) {
     if !table.notes.is_empty() {
         let _ = writeln!(out, "<sub>{}</sub>\n", text(&table.notes.join(" ")));
     }
+}
+
+fn seeds(out: &mut String, report: &Report) {
+    let Some(first) = report.seeds.first() else { return };
+    let _ = writeln!(
+        out,
+        "**Over seeds: {}, mean ± what a seed deviates by**\n",
+        text(&words::metric_name(&first.metric.name))
+    );
+    for line in &report.seeds {
+        let _ = write!(out, "- {}: {}", code(&line.stage), text(&words::over_seeds(line)));
+        if let Some(versus) = &line.versus {
+            let _ = write!(out, "; beside {}: {}", code(versus), text(&words::seeds_apart(line)));
+        }
+        out.push('\n');
+    }
+    out.push('\n');
 }
 
 fn steps(out: &mut String, report: &Report) {

@@ -4,6 +4,7 @@ mod gates;
 mod headline;
 mod models;
 mod paired;
+mod seeds;
 mod sources;
 mod steps;
 
@@ -24,7 +25,12 @@ impl Report {
     #[must_use]
     pub fn gather(run: &RunView, scores: &[Artifact], answers: &Answers, options: &Options) -> Self {
         let sources = Sources::of(run, scores);
-        let metrics = metrics(run, scores);
+        let families = seeds::families(run);
+        let mut metrics = metrics(run, scores);
+        metrics.extend(families.iter().flat_map(|family| {
+            let named = |metric: &Metric| Metric { name: format!("{}.{}", family.name, metric.name), ..metric.clone() };
+            family.metrics.iter().map(named).collect::<Vec<_>>()
+        }));
         let gates = gates::judge(run, &metrics);
         let table = Table::of(run, &sources, answers, options);
         let mut report = Self {
@@ -38,6 +44,9 @@ impl Report {
             quality: table.quality.clone(),
             speed: table.speed.clone(),
             models: table.lines(),
+            seeds: table.quality.as_ref().map_or_else(Vec::new, |basis| {
+                seeds::lines(run, &sources, &families, &basis.metric, table.baseline.as_deref())
+            }),
             steps: steps::of(run, &table),
             speeds: table.speeds(),
             scores: score_lines(&sources),

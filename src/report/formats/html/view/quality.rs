@@ -6,7 +6,7 @@ use super::Plot;
 use crate::{
     base::units,
     report::{
-        model::{ConfusionLine, ModelLine, Report},
+        model::{ConfusionLine, ModelLine, Report, SeedLine},
         plot, words,
     },
     stage::{Better, Confusion, Unit},
@@ -85,6 +85,14 @@ pub(super) fn fronts(report: &Report) -> Vec<Plot> {
     });
     plot("latency", &axis, |model| Some(model.latency.as_ref()?.metric.value));
     plots
+}
+
+/// Stage, mean, and how far it is from the baseline's.
+pub(super) fn seeds(report: &Report) -> Vec<[String; 3]> {
+    let versus = |line: &SeedLine| {
+        line.versus.as_ref().map_or_else(String::new, |versus| format!("beside {versus}: {}", words::seeds_apart(line)))
+    };
+    report.seeds.iter().map(|line| [line.stage.clone(), words::over_seeds(line), versus(line)]).collect()
 }
 
 pub(super) fn scores(report: &Report) -> Vec<Score> {

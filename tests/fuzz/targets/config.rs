@@ -1,0 +1,16 @@
+//! The `config.json` of a model beside weights that are well; what can be loaded answers.
+#![no_main]
+
+use candle_core::Device;
+use libfuzzer_sys::fuzz_target;
+use lmpipe::{
+    model::{Model, Packed},
+    runtime::Executor,
+};
+
+fuzz_target!(|data: &[u8]| {
+    let folder = lmpipe_fuzz::model("config.json", data, "model.safetensors");
+    if let Ok(executor) = Model::load(folder.path(), &Device::Cpu).and_then(Executor::new) {
+        let _ = executor.answers(Packed { input_ids: &[2, 7, 3], type_ids: &[0, 0, 0], offsets: &[0, 3] });
+    }
+});
