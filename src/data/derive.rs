@@ -8,6 +8,7 @@ use arrow::{
     datatypes::DataType,
     record_batch::RecordBatch,
 };
+use serde::{Deserialize, Serialize};
 
 use super::{DataError, Dataset, Split, columns};
 
@@ -15,7 +16,8 @@ use super::{DataError, Dataset, Split, columns};
 const ORIGIN: [(&str, DataType); 3] = [("parent", DataType::Utf8), ("op", DataType::Utf8), ("seed", DataType::Int64)];
 
 /// A row made from a row of the training split.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DerivedRow {
     /// The number of the row that it is made from.
     pub row: usize,

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::dataset;
+use super::dataset::{self, shards};
 use crate::{
     base::{fs, plural, rng, units},
     data::{Dataset, DerivedRow, Rows, Split},
@@ -108,27 +108,34 @@ impl Stage for Augment {
         let lexicons = lexicons(params, ctx)?;
         let maker = Maker { params, around, lexicons, seed: ctx.seed };
 
-        let (mut copies, mut leaked, mut same) = (Vec::new(), 0, 0);
         let numbers: Vec<usize> = (0..rows.texts.len()).collect();
-        for chunk in numbers.chunks(CHUNK) {
-            ctx.check_cancelled()?;
-            let made: Vec<Vec<DerivedRow>> = chunk.par_iter().map(|&row| maker.copies(row, &rows.texts[row])).collect();
-            for copy in made.into_iter().flatten() {
-                if measured.contains(&form(&copy.text, rows.pairs.as_ref().map(|pairs| pairs[copy.row].as_str()))) {
-                    leaked += 1;
-                } else {
-                    copies.push(copy);
-                }
-            }
-            let done = chunk.last().map_or(0, |last| last + 1);
-            same += params.copies * chunk.len();
-            let message = format!("{} copies", units::thousands(copies.len() as u64));
-            ctx.sink.progress(Progress { done: done as u64, total: numbers.len() as u64, unit: "row", message });
-        }
-        same -= copies.len() + leaked;
+        let chunks: Vec<&[usize]> = numbers.chunks(CHUNK).collect();
+        let parts = shards::in_order(ctx, chunks.len(), |at| {
+            let made: Vec<Vec<DerivedRow>> =
+                chunks[at].par_iter().map(|&row| maker.copies(row, &rows.texts[row])).collect();
+            let is_measured = |copy: &DerivedRow| {
+                measured.contains(&form(&copy.text, rows.pairs.as_ref().map(|pairs| pairs[copy.row].as_str())))
+            };
+            let (leaked, copies): (Vec<_>, Vec<_>) = made.into_iter().flatten().partition(is_measured);
+            let done = ((at + 1) * CHUNK).min(numbers.len()) as u64;
+            ctx.sink.progress(Progress { done, total: numbers.len() as u64, unit: "row", message: String::new() });
+            Ok(Part { copies, leaked: leaked.len() })
+        })?;
+        let leaked = parts.iter().map(|part| part.leaked).sum();
+        let copies: Vec<DerivedRow> = parts.into_iter().flat_map(|part| part.copies).collect();
+        let same = params.copies * numbers.len() - copies.len() - leaked;
         report(params, &rows, &copies, (leaked, same), ctx);
         dataset::write(&dataset.with_derived_rows(&copies)?, ctx)
     }
+}
+
+/// The copies of a chunk of rows.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Part {
+    copies: Vec<DerivedRow>,
+    /// Copies that are rows of other splits, and left out.
+    leaked: usize,
 }
 
 /// Makes copies; what a copy becomes depends on its row's number and the seed alone, not on threads or other rows.

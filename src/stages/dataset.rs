@@ -1,5 +1,7 @@
 //! `dataset`: reads a table, checks it and splits it.
 
+pub(super) mod shards;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::dataset;
+use super::dataset::{self, shards};
 use crate::{
     base::{plural, units},
     data::{Dataset, Split},
@@ -12,7 +12,7 @@ use crate::{
     text::{self, ops::Operation},
 };
 
-/// Rows that are worked on between two looks at the stop signal.
+/// Texts that are worked on between two looks at the stop signal.
 const CHUNK: usize = 2_048;
 /// Changed texts that a report shows.
 const SAMPLES: usize = 6;
@@ -29,7 +29,8 @@ pub(super) struct Params {
 pub(super) struct Normalize;
 
 /// What a step did.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Effect {
     rows: usize,
     words: usize,
@@ -59,80 +60,106 @@ impl Stage for Normalize {
 
     fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
         let dataset = Dataset::open(&ctx.input("data")?.dir)?;
-        let mut run = Run::new(params, &dataset);
-        let mut new = dataset.clone();
-        for (&split, &count) in &dataset.meta.rows {
+        let mut columns: Vec<(Split, Vec<String>)> = Vec::new();
+        for &split in dataset.meta.rows.keys() {
             let rows = dataset.rows(split)?;
-            let texts = run.texts(split, &rows.texts, ctx)?;
-            let pairs = match &rows.pairs {
-                Some(pairs) => Some(run.texts(split, pairs, ctx)?),
-                None => None,
-            };
-            let is_changed = |row: &usize| {
-                texts[*row] != rows.texts[*row]
-                    || pairs.as_ref().zip(rows.pairs.as_ref()).is_some_and(|(new, old)| new[*row] != old[*row])
-            };
-            run.changed += (0..count).filter(is_changed).count();
-            new = new.with_texts(split, texts, pairs)?;
+            columns.push((split, rows.texts));
+            columns.extend(rows.pairs.map(|pairs| (split, pairs)));
         }
-        run.report(params, ctx);
-        dataset::write(&new, ctx)
+        let parts = work(&Cleaner::new(params), &columns, ctx)?;
+
+        let mut summary = Summary { effects: vec![Effect::default(); params.steps.len()], ..Summary::default() };
+        let mut new_columns = Vec::with_capacity(columns.len());
+        let mut parts = parts.into_iter();
+        for (_, texts) in &columns {
+            let mut new = Vec::with_capacity(texts.len());
+            for part in parts.by_ref().take(texts.len().div_ceil(CHUNK)) {
+                summary.add(part.summary);
+                new.extend(part.texts);
+            }
+            new_columns.push(new);
+        }
+        let mut new_dataset = dataset.clone();
+        let mut changed = 0;
+        let mut both = columns.iter().zip(new_columns);
+        for (&split, &count) in &dataset.meta.rows {
+            let mut next = || both.next().ok_or_else(|| StageError::msg("a column of texts is gone"));
+            let (texts, pairs) = (next()?, dataset.meta.roles.pair.as_ref().map(|_| next()).transpose()?);
+            let differ = |row: usize, ((_, old), new): &(&(Split, Vec<String>), Vec<String>)| old[row] != new[row];
+            let is_changed = |row: &usize| differ(*row, &texts) || pairs.as_ref().is_some_and(|it| differ(*row, it));
+            changed += (0..count).filter(is_changed).count();
+            new_dataset = new_dataset.with_texts(split, texts.1, pairs.map(|pairs| pairs.1))?;
+        }
+        ctx.metric("rows_changed", changed as f64, Unit::Count, Better::Neither);
+        summary.report(params, ctx);
+        dataset::write(&new_dataset, ctx)
     }
 }
 
-/// What a run counts while it works.
-struct Run {
-    steps: Vec<text::ops::Prepared>,
-    names: Vec<&'static str>,
-    total: u64,
-    done: u64,
+/// What becomes of some texts.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Part {
+    texts: Vec<String>,
+    summary: Summary,
+}
+
+/// What the steps did to some texts.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Summary {
+    /// Words before the first step.
     words: usize,
+    /// What each step did.
     effects: Vec<Effect>,
-    changed: usize,
+    /// Texts that a step would have emptied.
     kept: usize,
     samples: Vec<Sample>,
 }
 
-impl Run {
-    fn new(params: &Params, dataset: &Dataset) -> Self {
-        let rows: usize = dataset.meta.rows.values().sum();
-        let texts = if dataset.meta.roles.pair.is_some() { 2 * rows } else { rows };
+/// All columns, chunk by chunk.
+fn work(cleaner: &Cleaner, columns: &[(Split, Vec<String>)], ctx: &StageCtx<'_>) -> Result<Vec<Part>, StageError> {
+    let mut chunks = Vec::new();
+    let mut total = 0;
+    for (split, texts) in columns {
+        for chunk in texts.chunks(CHUNK) {
+            total += chunk.len() as u64;
+            chunks.push((*split, chunk, total));
+        }
+    }
+    shards::in_order(ctx, chunks.len(), |at| {
+        let (split, texts, done) = chunks[at];
+        let part = cleaner.clean(split, texts);
+        ctx.sink.progress(Progress { done, total, unit: "text", message: split.name().to_owned() });
+        Ok(part)
+    })
+}
+
+/// The steps, prepared.
+struct Cleaner {
+    steps: Vec<text::ops::Prepared>,
+    names: Vec<&'static str>,
+}
+
+impl Cleaner {
+    fn new(params: &Params) -> Self {
         Self {
             steps: params.steps.iter().map(Operation::prepare).collect(),
             names: params.steps.iter().map(Operation::name).collect(),
-            total: texts as u64,
-            done: 0,
-            words: 0,
-            effects: vec![Effect::default(); params.steps.len()],
-            changed: 0,
-            kept: 0,
-            samples: Vec::new(),
         }
     }
 
-    fn texts(&mut self, split: Split, texts: &[String], ctx: &StageCtx<'_>) -> Result<Vec<String>, StageError> {
-        let mut all = Vec::with_capacity(texts.len());
-        for chunk in texts.chunks(CHUNK) {
-            ctx.check_cancelled()?;
-            let before = chunk.par_iter().map(|text| text::count_words(text)).sum::<usize>();
-            self.words += before;
-            let mut current = chunk.to_vec();
-            for at in 0..self.steps.len() {
-                current = self.step(at, split, current);
-            }
-            all.extend(current);
-            self.done += chunk.len() as u64;
-            ctx.sink.progress(Progress {
-                done: self.done,
-                total: self.total,
-                unit: "text",
-                message: split.name().to_owned(),
-            });
+    fn clean(&self, split: Split, texts: &[String]) -> Part {
+        let words = texts.par_iter().map(|text| text::count_words(text)).sum();
+        let mut summary = Summary { words, ..Summary::default() };
+        let mut texts = texts.to_vec();
+        for at in 0..self.steps.len() {
+            texts = self.step(at, split, texts, &mut summary);
         }
-        Ok(all)
+        Part { texts, summary }
     }
 
-    fn step(&mut self, at: usize, split: Split, texts: Vec<String>) -> Vec<String> {
+    fn step(&self, at: usize, split: Split, texts: Vec<String>, summary: &mut Summary) -> Vec<String> {
         let step = &self.steps[at];
         let results: Vec<(String, usize)> = texts
             .par_iter()
@@ -143,31 +170,54 @@ impl Run {
             })
             .collect();
         let mut new_texts = Vec::with_capacity(texts.len());
+        let mut effect = Effect::default();
         for (old, (new, words)) in texts.into_iter().zip(results) {
             if new.trim().is_empty() {
                 // A model needs some text; what the step would take away is all that there is.
-                self.kept += 1;
-                self.effects[at].words += text::count_words(&old);
+                summary.kept += 1;
+                effect.words += text::count_words(&old);
                 new_texts.push(old);
                 continue;
             }
-            self.effects[at].words += words;
+            effect.words += words;
             if new != old {
-                self.effects[at].rows += 1;
-                let shown = self.samples.iter().filter(|sample| sample.what == self.names[at]).count();
-                if split == Split::Train && shown < SAMPLES.div_ceil(self.names.len()) && self.samples.len() < SAMPLES {
+                effect.rows += 1;
+                if split == Split::Train && summary.wants_sample(self.names[at], self.names.len()) {
                     let what = self.names[at].to_owned();
-                    self.samples.push(Sample { what, before: old, after: new.clone() });
+                    summary.samples.push(Sample { what, before: old, after: new.clone() });
                 }
             }
             new_texts.push(new);
         }
+        summary.effects.push(effect);
         new_texts
+    }
+}
+
+impl Summary {
+    /// Whether a report has room for a sample of one of so many steps.
+    fn wants_sample(&self, step: &str, steps: usize) -> bool {
+        let shown = self.samples.iter().filter(|sample| sample.what == step).count();
+        shown < SAMPLES.div_ceil(steps) && self.samples.len() < SAMPLES
+    }
+
+    /// Adds what the steps did to the texts that follow.
+    fn add(&mut self, other: Self) {
+        self.words += other.words;
+        self.kept += other.kept;
+        for (effect, more) in self.effects.iter_mut().zip(other.effects) {
+            effect.rows += more.rows;
+            effect.words += more.words;
+        }
+        for sample in other.samples {
+            if self.wants_sample(&sample.what, self.effects.len()) {
+                self.samples.push(sample);
+            }
+        }
     }
 
     fn report(self, params: &Params, ctx: &mut StageCtx<'_>) {
         let thousands = |n: usize| units::thousands(n as u64);
-        ctx.metric("rows_changed", self.changed as f64, Unit::Count, Better::Neither);
         let mut before = self.words;
         for (step, effect) in params.steps.iter().zip(&self.effects) {
             let words = format!("words {} → {}", thousands(before), thousands(effect.words));

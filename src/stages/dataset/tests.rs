@@ -1,22 +1,44 @@
 //! The stages that make and change datasets, run one after the other as the engine runs them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::Path,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    base::{device::DeviceId, digest::Digest, fs::write_atomic, node::Node, span::Span},
+    base::{device::DeviceId, digest::Digest, every::Every, fs::write_atomic, node::Node, span::Span},
     data::{Dataset, Split},
-    stage::{Artifact, Cancel, Fault, Lease, Progress, Record, StageCtx, StageSink, StageSpec},
+    stage::{Artifact, Cancel, Fault, Lease, Partial, Progress, Record, StageCtx, StageSink, StageSpec},
     stages::REGISTRY,
 };
 
-struct Silent;
+/// What a stage is run with besides its parameters and inputs: by default nothing disturbs it.
+#[derive(Default)]
+struct Around<'a> {
+    partial: Option<Partial<'a>>,
+    cancel: Cancel,
+    /// Progress after which it is asked to stop.
+    stop_after: Option<usize>,
+    heard: AtomicUsize,
+    notes: Mutex<Vec<String>>,
+}
 
-impl StageSink for Silent {
-    fn progress(&self, _: Progress) {}
-    fn note(&self, _: String) {}
+impl StageSink for Around<'_> {
+    fn progress(&self, _: Progress) {
+        if Some(self.heard.fetch_add(1, Ordering::SeqCst) + 1) == self.stop_after {
+            self.cancel.cancel();
+        }
+    }
+
+    fn note(&self, text: String) {
+        self.notes.lock().unwrap().push(text);
+    }
 }
 
 /// Artifacts on disk, for as long as a test runs.
@@ -37,22 +59,32 @@ impl World {
         params: &Value,
         inputs: &[(&'static str, Vec<Artifact>)],
     ) -> Result<Artifact, String> {
+        self.run_in(&Around::default(), name, kind, params, inputs)
+    }
+
+    fn run_in(
+        &self,
+        around: &Around<'_>,
+        name: &str,
+        kind: &str,
+        params: &Value,
+        inputs: &[(&'static str, Vec<Artifact>)],
+    ) -> Result<Artifact, String> {
         let spec = spec(kind);
         let params = (spec.check)(&Node::from_json(params, Span::default())).map_err(|faults| format!("{faults:?}"))?;
         let output = self.dir.path().join(name);
         std::fs::create_dir(&output).unwrap();
-        let cancel = Cancel::default();
         let mut ctx = StageCtx {
             name,
             inputs,
             output: &output,
-            partial: None,
+            partial: around.partial,
             lease: Lease { device: DeviceId::Cpu, threads: 1, exclusive: false },
             seed: 42,
             base_dir: self.dir.path(),
             program: Path::new("lmpipe"),
-            cancel: &cancel,
-            sink: &Silent,
+            cancel: &around.cancel,
+            sink: around,
             run: None,
             record: Record::default(),
         };
@@ -284,30 +316,29 @@ fn faults_have_their_place() {
 }
 
 #[test]
-fn a_stop_ends_a_stage() {
+fn a_stop_ends_a_stage_and_it_goes_on() {
     let world = World::new();
-    let reviews = world.reviews(10);
-    let output: PathBuf = world.dir.path().join("out");
-    std::fs::create_dir(&output).unwrap();
-    let cancel = Cancel::default();
-    cancel.cancel();
-    let spec = spec("normalize");
-    let params = (spec.check)(&Node::from_json(&json!({"steps": [{"case": "lower"}]}), Span::default())).unwrap();
-    let inputs = [("data", vec![reviews])];
-    let mut ctx = StageCtx {
-        name: "clean",
-        inputs: &inputs,
-        output: &output,
-        partial: None,
-        lease: Lease { device: DeviceId::Cpu, threads: 1, exclusive: false },
-        seed: 1,
-        base_dir: world.dir.path(),
-        program: Path::new("lmpipe"),
-        cancel: &cancel,
-        sink: &Silent,
-        run: None,
-        record: Record::default(),
-    };
-    assert_eq!((spec.run)(&params, &mut ctx).unwrap_err().to_string(), "stopped");
-    assert_eq!(std::fs::read_dir(&output).unwrap().count(), 0);
+    let reviews = world.reviews(5_000);
+    let partial = world.dir.path().join("partial");
+    for (kind, params, parts) in [
+        ("normalize", json!({"steps": [{"case": "lower"}, {"whitespace": "collapse"}, {"numbers": "token"}]}), 5),
+        ("augment", json!({"copies": 2, "steps": [{"swap": {"rate": 0.1}}, {"delete": {"rate": 0.1}}]}), 3),
+    ] {
+        let inputs = [("data", vec![reviews.clone()])];
+        let run = |name: &str, around: &Around<'_>| world.run_in(around, &format!("{kind}-{name}"), kind, &params, &inputs);
+        let undisturbed = run("whole", &Around::default()).unwrap();
+        let kept = Some(Partial { dir: &partial, every: Every::default() });
+        for (attempt, stop_after) in [1, 1].into_iter().enumerate() {
+            let around = Around { partial: kept, stop_after: Some(stop_after), ..Around::default() };
+            assert_eq!(run(&format!("stopped-{attempt}"), &around).unwrap_err(), "stopped");
+            let output = world.dir.path().join(format!("{kind}-stopped-{attempt}"));
+            assert_eq!(std::fs::read_dir(&output).unwrap().count(), 0);
+        }
+        let around = Around { partial: kept, ..Around::default() };
+        let resumed = run("resumed", &around).unwrap();
+        assert_eq!(around.notes.into_inner().unwrap(), [format!("goes on behind part 2 of {parts}")]);
+        assert_eq!(around.heard.into_inner(), parts - 2, "{kind}: what was made is not made again");
+        assert_eq!((resumed.digest, resumed.record), (undisturbed.digest, undisturbed.record), "{kind}");
+        std::fs::remove_dir_all(&partial).unwrap();
+    }
 }
