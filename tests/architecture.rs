@@ -52,7 +52,9 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("tokenizers", &["data"]),
     ("hf_hub", &["hub"]),
     ("rust_stemmers", &["text"]),
+    ("object_store", &["engine"]),
     ("prost", &["export"]),
+    ("tokio", &["engine"]),
     ("rten", &["export"]),
 ];
 

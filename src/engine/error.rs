@@ -52,6 +52,22 @@ pub enum RunError {
     /// A stage that ran again made something else than before.
     #[error("made again, it differs in {0}: the cache cannot be trusted with it, and this is a fault of lmpipe")]
     Differs(String),
+    /// The shared store cannot be used.
+    #[error("the shared store `{name}`: {why}")]
+    Shared {
+        /// The folder or the bucket.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Something in the shared store is not as it was written.
+    #[error("the shared store `{name}` is damaged: {why}")]
+    SharedDamage {
+        /// The folder or the bucket.
+        name: String,
+        /// What it is.
+        why: String,
+    },
     /// A file could not be read or written.
     #[error(transparent)]
     Io(#[from] PathError),

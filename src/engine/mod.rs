@@ -22,7 +22,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 pub use baseline::Baseline;
 pub use clock::seconds_since_1970;
@@ -34,8 +34,8 @@ pub use reason::why;
 pub use record::{NodeRecord, RunRecord};
 pub use run::run;
 pub use store::{
-    Action, Damage, DamageKind, FileEntry, LastKey, Limits, Lock, Manifest, Object, Parent, Removed, RunFolder, Store,
-    StoreSize, StoredRun, Tidying,
+    Action, Damage, DamageKind, FileEntry, LastKey, Limits, Lock, Manifest, Object, Parent, Removed, RunFolder, Shared,
+    Store, StoreSize, StoredRun, Tidying,
 };
 
 use crate::base::{device::DeviceId, every::Every};
@@ -48,6 +48,8 @@ pub const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Settings {
     /// The store: the `.lmpipe` folder.
     pub store: PathBuf,
+    /// What is read and written through beside it.
+    pub shared: Option<Arc<Shared>>,
     /// The program itself, for stages that measure in a process of their own.
     pub program: PathBuf,
     /// The command that makes this run again, for the report.

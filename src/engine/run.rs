@@ -321,6 +321,7 @@ impl<'a, 'b> Run<'a, 'b> {
                 self.waiting.retain(|_, other| Some(&*other) != key.as_ref());
                 match ending {
                     Ending::Made { object, seconds } => self.finish(id, RunStatus::Ran, *object, seconds),
+                    Ending::Taken { object, seconds } => self.finish(id, RunStatus::Cached, *object, seconds),
                     Ending::Failed { error, seconds } => self.fail(id, error, seconds),
                     Ending::Stopped { seconds } => self.stop(id, seconds),
                 }

@@ -48,6 +48,8 @@ pub(super) enum News {
 pub(super) enum Ending {
     /// Its output is in the store.
     Made { object: Box<Object>, seconds: f64 },
+    /// Its output was in the shared store, and is in this one now; it ran for so long when it was made.
+    Taken { object: Box<Object>, seconds: f64 },
     /// It failed; nothing of it is left.
     Failed { error: String, seconds: f64 },
     /// It was asked to stop and did; nothing of it is left.
@@ -70,7 +72,8 @@ impl Shop<'_> {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.make(&work, news, began)));
         let seconds = began.elapsed().as_secs_f64();
         let ending = match outcome {
-            Ok(Ok(object)) => Ending::Made { object: Box::new(object), seconds },
+            Ok(Ok((object, None))) => Ending::Made { object: Box::new(object), seconds },
+            Ok(Ok((object, Some(seconds)))) => Ending::Taken { object: Box::new(object), seconds },
             // A stage that is asked to stop may fail in any way on its way out.
             Ok(Err(_)) | Err(_) if self.cancel.is_cancelled() => Ending::Stopped { seconds },
             Ok(Err(error)) => Ending::Failed { error: abridged(&error.to_string()).into_owned(), seconds },
@@ -83,8 +86,20 @@ impl Shop<'_> {
         let _ = news.send(News::Ended(node, ending));
     }
 
-    fn make(self, work: &Work, news: &Sender<News>, began: Instant) -> Result<Object, StageError> {
+    /// What a stage made and, where another machine had made it, how long it had run there.
+    fn make(self, work: &Work, news: &Sender<News>, began: Instant) -> Result<(Object, Option<f64>), StageError> {
         let node = &self.plan.nodes[work.node];
+        let told = |text: String| drop(news.send(News::Note(work.node, text)));
+        let shared = self.settings.shared.as_deref().filter(|_| work.made.is_none());
+        let wanted = shared.filter(|_| !self.settings.force);
+        let pulled = wanted.and_then(|shared| shared.attempt(told, |it| it.pull(self.store, work.key.fingerprint())));
+        if let Some((action, object)) = pulled.flatten() {
+            let last = LastKey::new(&node.name, work.key.0.clone(), action.digest);
+            self.store.put_last_key(&self.plan.name, &last)?;
+            self.store.remove_partial(action.fingerprint)?;
+            told("taken from the shared store".to_owned());
+            return Ok((object, Some(action.seconds)));
+        }
         let scratch = self.store.scratch()?;
         let record = self.run_stage(work, scratch.path(), news)?;
         check(&record)?;
@@ -92,7 +107,7 @@ impl Shop<'_> {
             let same = self.store.compare(scratch.path(), &record, made)?;
             let text = format!("made again: {}, the same bytes", plural::count(same, "file"));
             let _ = news.send(News::Note(work.node, text));
-            return Ok(self.store.object(made)?);
+            return Ok((self.store.object(made)?, None));
         }
         let parents = parents(&work.inputs);
         let fingerprint = work.key.fingerprint();
@@ -103,16 +118,13 @@ impl Shop<'_> {
         self.store.put_last_key(&self.plan.name, &LastKey::new(&node.name, work.key.0.clone(), digest))?;
         // Last: from here on the stage is cached.
         let device = work.lease.device.to_string();
-        self.store.put_action(&Action::new(
-            &node.name,
-            node.spec.output,
-            work.key.0.clone(),
-            digest,
-            seconds,
-            device,
-        ))?;
+        let action = Action::new(&node.name, node.spec.output, work.key.0.clone(), digest, seconds, device);
+        self.store.put_action(&action)?;
         self.store.remove_partial(fingerprint)?;
-        Ok(object)
+        if let Some(shared) = shared {
+            shared.attempt(told, |it| it.push(self.store, &action));
+        }
+        Ok((object, None))
     }
 
     fn run_stage(self, work: &Work, output: &Path, news: &Sender<News>) -> Result<Record, StageError> {

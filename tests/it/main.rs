@@ -13,4 +13,5 @@ mod lies;
 mod onnx;
 mod pipelines;
 mod runs;
+mod shared;
 mod support;

@@ -13,6 +13,10 @@ pub(in crate::cli) struct Run {
     pub(in crate::cli) recipe: RecipeArgs,
     #[command(flatten)]
     pub(in crate::cli) store: StoreArgs,
+    /// A folder or `s3://BUCKET/PREFIX` that other machines use, too: what one of them has made is taken from there, and what is
+    /// made is put there. Address and credentials of a bucket are those that the environment has for the AWS tools
+    #[arg(long, value_name = "DIR|URL", env = "LMPIPE_SHARED_STORE", hide_env_values = true)]
+    pub(in crate::cli) shared_store: Option<String>,
     /// Run every stage, whatever the store holds
     #[arg(long)]
     pub(in crate::cli) force: bool,

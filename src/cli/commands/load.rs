@@ -14,7 +14,7 @@ use crate::{
         output::say_always,
         project::{self, Project},
     },
-    engine::{Baseline, RunRecord, Settings, Store},
+    engine::{Baseline, RunRecord, Settings, Shared, Store},
     model,
     plan::{Made, Plan},
     recipe,
@@ -33,6 +33,19 @@ pub(super) struct Loaded {
 /// # Errors
 /// Everything that is wrong with the recipe.
 pub(super) fn load(app: &App, args: &RecipeArgs, store: &StoreArgs) -> Result<Loaded, CliError> {
+    load_sharing(app, args, store, None)
+}
+
+/// The same, with a shared store that may have what the baseline is of where the store has not.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn load_sharing(
+    app: &App,
+    args: &RecipeArgs,
+    store: &StoreArgs,
+    shared: Option<&Shared>,
+) -> Result<Loaded, CliError> {
     project::check_recipe(&args.recipe)?;
     let recipe = recipe::load(&args.recipe, &args.sets, &app.env, app.registry)?;
     if !recipe.warnings.is_empty() && !app.output.quiet {
@@ -41,10 +54,15 @@ pub(super) fn load(app: &App, args: &RecipeArgs, store: &StoreArgs) -> Result<Lo
     let mut plan = Plan::new(&recipe, app.registry)?;
     let project = Project::of_recipe(&args.recipe);
     let baseline = take_baseline(args, &mut plan)?;
-    let store = Store::read(&project.store(store))?;
+    let store = match shared {
+        Some(_) => Store::open(&project.store(store))?,
+        None => Store::read(&project.store(store))?,
+    };
     let made = |name: &str| {
         let (_, digest) = baseline.as_ref()?.artifacts.iter().find(|(of, _)| of == name)?;
-        let object = store.object(*digest).ok()?;
+        let pulled =
+            || shared.filter(|shared| shared.pull_object(&store, *digest).is_ok()).and(store.object(*digest).ok());
+        let object = store.object(*digest).ok().or_else(pulled)?;
         Some(Made { dir: object.dir.canonicalize().ok()?, digest: *digest })
     };
     plan.add_comparisons(app.registry, made).map_err(|faults| CliError::usage(faults.join("; ")))?;
@@ -84,6 +102,7 @@ pub(super) fn settings(app: &App, loaded: &Loaded, recipe: &RecipeArgs, store: &
     let host = measures(&loaded.plan).then(|| Machine::detect().host());
     Settings {
         store: loaded.project.store(store),
+        shared: None,
         program: app.program.clone(),
         command: command_line(recipe),
         sets: recipe.sets.clone(),

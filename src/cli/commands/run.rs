@@ -3,14 +3,13 @@
 use std::{
     path::PathBuf,
     process,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use super::{
-    load::{self, load},
-    report,
-    summary::summary,
-};
+use super::{load, report, summary::summary};
 use crate::{
     base::suggest,
     cli::{
@@ -22,15 +21,17 @@ use crate::{
         progress::{Bars, JsonLines, Lines},
         project::short,
     },
-    engine::{self, EventSink, RunRecord, Settings, Store},
+    engine::{self, EventSink, RunRecord, Settings, Shared, Store},
     plan::Plan,
     stage::{Cancel, RunStatus, Verdict},
 };
 
 pub(in crate::cli) fn run(app: &App, args: &args::Run) -> Result<Exit, CliError> {
-    let loaded = load(app, &args.recipe, &args.store)?;
+    let shared = args.shared_store.as_deref().map(Shared::open).transpose()?.map(Arc::new);
+    let loaded = load::load_sharing(app, &args.recipe, &args.store, shared.as_deref())?;
     check_verified(&args.verify, &loaded.plan)?;
     let settings = Settings {
+        shared,
         force: args.force,
         checkpoints: args.checkpoint_every,
         verify: args.verify.clone(),

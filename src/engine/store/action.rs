@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Store, read_json, sync_folder};
+use super::{Store, sync_folder};
 use crate::{
     base::{canonical, digest::Digest, fs as files},
     engine::error::RunError,
@@ -64,6 +64,13 @@ impl Action {
         action
     }
 
+    /// The action of a fingerprint as it was written; nothing of bytes that are not that.
+    pub(super) fn read(bytes: &[u8], fingerprint: Digest) -> Option<Self> {
+        let action: Self = serde_json::from_slice(bytes).ok()?;
+        let is_whole = action.version == VERSION && action.checksum == Some(action.digest_of_all());
+        (is_whole && action.fingerprint == fingerprint).then_some(action)
+    }
+
     fn digest_of_all(&self) -> Digest {
         canonical::digest(&Self { checksum: None, ..self.clone() })
     }
@@ -73,9 +80,7 @@ impl Store {
     /// What a fingerprint led to. A record that cannot be read, or that does not belong to its fingerprint, is none.
     #[must_use]
     pub fn action(&self, fingerprint: Digest) -> Option<Action> {
-        let action: Action = read_json(&self.action_path(fingerprint), VERSION.into()).ok()?;
-        let is_whole = action.checksum == Some(action.digest_of_all());
-        (is_whole && action.fingerprint == fingerprint).then_some(action)
+        Action::read(&files::read(&self.action_path(fingerprint)).ok()?, fingerprint)
     }
 
     /// Whether there is a file for a fingerprint, readable or not.

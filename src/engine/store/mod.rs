@@ -19,6 +19,7 @@ mod name;
 mod object;
 mod partial;
 mod runs;
+mod shared;
 mod verify;
 
 use std::{
@@ -37,6 +38,7 @@ pub use name::LastKey;
 pub(in crate::engine) use object::Origin;
 pub use object::{Damage, DamageKind, FileEntry, Manifest, Object, Parent};
 pub use runs::{RunFolder, StoredRun};
+pub use shared::Shared;
 pub use verify::StoreSize;
 
 use super::error::RunError;

@@ -214,14 +214,20 @@ impl Store {
             digest,
             files,
         };
-        write_json(&root.join(MANIFEST), &manifest)?;
+        self.adopt(scratch, &manifest)?;
+        Ok(digest)
+    }
+
+    /// Takes a folder whose files are those of a manifest.
+    pub(super) fn adopt(&self, scratch: TempDir, manifest: &Manifest) -> Result<(), RunError> {
+        let root = scratch.path();
+        write_json(&root.join(MANIFEST), manifest)?;
         for relative in digest::files_below(root).at("cannot read", root)? {
             // So that nobody edits the cache by mistake.
             set_mode(&root.join(relative), 0o444)?;
         }
         files::sync_dir(root)?;
-        self.place(scratch, digest)?;
-        Ok(digest)
+        self.place(scratch, manifest.digest)
     }
 
     /// Compares what a stage wrote with what it made before, and counts the files.

@@ -224,6 +224,7 @@ impl World {
         };
         let settings = Settings {
             store: dir.path().join(".lmpipe"),
+            shared: None,
             program: PathBuf::from("lmpipe"),
             command: "lmpipe run toy.yaml".to_owned(),
             sets: Vec::new(),
