@@ -2,11 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{
-    ModelError,
-    encoder::{Pass, Site},
-    ops,
-};
+use super::{ModelError, encoder::Pass, ops};
 
 /// What queries, keys and values are projected from, `[tokens, width]` each.
 #[derive(Clone, Copy)]
@@ -70,8 +66,7 @@ pub(super) fn forward(
     let rows = Tensor::new(pass.globals.iter().map(|&row| row as u32).collect::<Vec<_>>(), x.device())?;
     let query = pass.linear(&format!("{prefix}.attention.self.query_global"), &x.index_select(&rows, 0)?)?;
     let (key, value) = (project("key_global", x)?, project("value_global", x)?);
-    let mask = pass.mask(pass.model.spec.attention_dropout, Site::GlobalAttention(index));
-    let global = ops::cross(&query, [&key, &value], &sequences, mask)?;
+    let global = ops::cross(&query, [&key, &value], &sequences, pass.global_attention_mask(index))?;
     let mut source: Vec<u32> = (0..pass.batch.input_ids.len() as u32).collect();
     for (at, &row) in pass.globals.iter().enumerate() {
         source[row] = (pass.batch.input_ids.len() + at) as u32;

@@ -135,9 +135,7 @@ impl<'a> Pass<'a> {
     pub(super) fn memory(&self) -> Option<&'a TrainingMemory> {
         let looks_within = self.keep.attentions || self.keep.projections;
         let trains = self.keep.dropout_seed.is_some() && !looks_within && self.route == Route::Fused;
-        let spec = &self.model.spec;
-        let is_plain = spec.has_plain_layers() && spec.layers.iter().all(|layer| layer.reach.is_none());
-        self.model.memory.as_ref().filter(|_| trains && is_plain)
+        self.model.memory.as_ref().filter(|_| trains && self.model.spec.has_plain_layers())
     }
 
     /// A parameter by name.
@@ -184,6 +182,11 @@ impl<'a> Pass<'a> {
     /// The mask of attention probabilities.
     pub(super) fn attention_mask(&self, layer: usize) -> Option<Mask> {
         self.mask(self.model.spec.attention_dropout, Site::Attention(layer))
+    }
+
+    /// The mask of what tokens that see everything pay attention to.
+    pub(super) fn global_attention_mask(&self, layer: usize) -> Option<Mask> {
+        self.mask(self.model.spec.attention_dropout, Site::GlobalAttention(layer))
     }
 
     /// The mask of what attention gives.

@@ -6,7 +6,7 @@ use super::{
     ModelError,
     attention::{self, Kept, Sources},
     encoder::Pass,
-    ops::{self, Block, Masks, Module},
+    ops::{self, Block, Global, Masks, Module},
 };
 
 /// A block of the model's kind; also what its attention keeps.
@@ -83,6 +83,14 @@ pub(super) fn block(pass: &Pass<'_>, index: usize) -> Result<Block, ModelError> 
         Ok(Module { name, weight, bias })
     };
     let spec = &pass.model.spec;
+    let sequences = pass.sequences(index);
+    let global = if sequences.globals.is_empty() {
+        None
+    } else {
+        let [query, key, value] = ["query_global", "key_global", "value_global"];
+        let of = |name: &str| module(&format!("attention.self.{name}"));
+        Some(Global { modules: [of(query)?, of(key)?, of(value)?], mask: pass.global_attention_mask(index) })
+    };
     Ok(Block {
         modules: [
             module("attention.self.query")?,
@@ -94,7 +102,8 @@ pub(super) fn block(pass: &Pass<'_>, index: usize) -> Result<Block, ModelError> 
             module("output.dense")?,
             module("output.LayerNorm")?,
         ],
-        sequences: pass.sequences(index),
+        sequences,
+        global,
         masks: Masks {
             attention: pass.attention_mask(index),
             attention_output: pass.attention_output_mask(index),

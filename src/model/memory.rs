@@ -23,6 +23,8 @@ struct State {
     gradients: BTreeMap<String, Gradient>,
     /// Buffers that nothing uses now, by their capacity.
     rooms: BTreeMap<usize, Vec<Vec<f32>>>,
+    /// Whether layers compute again for the backward pass what they could keep.
+    recomputes: bool,
 }
 
 /// The gradient of a parameter, of its shape.
@@ -35,6 +37,15 @@ struct Gradient {
 }
 
 impl TrainingMemory {
+    /// Lets layers keep only what they start from, and compute the rest again for the backward pass.
+    pub fn recompute(&self) {
+        self.lock().recomputes = true;
+    }
+
+    pub(super) fn recomputes(&self) -> bool {
+        self.lock().recomputes
+    }
+
     /// Forgets what the steps before have written; the next gradients of each parameter overwrite the old ones.
     pub fn begin_step(&self) {
         for gradient in self.lock().gradients.values_mut() {

@@ -147,7 +147,7 @@ pub(super) struct Distill;
 
 impl Stage for Distill {
     const KIND: &'static str = "distill";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const ABOUT: &'static str = "trains a student to follow a teacher";
     const INPUTS: &'static [Port] = &[Port::model("teacher"), Port::dataset("data"), Port::model("student").optional()];
     const OUTPUT: ArtifactKind = ArtifactKind::Model;

@@ -48,7 +48,7 @@ pub(super) struct Finetune;
 
 impl Stage for Finetune {
     const KIND: &'static str = "finetune";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const ABOUT: &'static str = "trains a model on a task";
     const INPUTS: &'static [Port] = &[Port::model("model"), Port::dataset("data")];
     const OUTPUT: ArtifactKind = ArtifactKind::Model;

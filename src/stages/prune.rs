@@ -115,7 +115,7 @@ pub(super) struct Prune;
 
 impl Stage for Prune {
     const KIND: &'static str = "prune";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const ABOUT: &'static str = "removes the weights, heads and neurons that matter least";
     const INPUTS: &'static [Port] =
         &[Port::model("model"), Port::dataset("data").optional(), Port::model("teacher").optional()];

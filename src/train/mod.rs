@@ -73,6 +73,9 @@ pub fn train(
         (model.spec.hidden_dropout, model.spec.attention_dropout) = (rate, rate);
     }
     let memory = model.collect_gradients();
+    if options.gradient_checkpointing {
+        memory.recompute();
+    }
     let result = run(model, &vars, &memory, data, objective, options, observer);
     model.stop_collecting();
     // Whatever happened: outside of training, the parameters are plain tensors that record no graph.

@@ -4,6 +4,7 @@
 //! Queries, keys and values are `[tokens, heads · head_dim]`; sequence `s` owns the rows `offsets[s]..offsets[s + 1]`.
 //! Probabilities stand sequence after sequence, head after head, `[len, len]` each: `[Σ heads · len²]` in all.
 
+mod cross;
 mod product;
 mod tasks;
 
@@ -13,8 +14,9 @@ use super::{
     math::{exp, multiply_add},
     shared::Shared,
 };
+pub use cross::{cross, cross_backward};
 use product::{Source, padded, product};
-use tasks::{Scratch, Task, for_each};
+use tasks::{Block, Scratch, Task, for_each, tasks};
 
 /// How a packed batch is cut into sequences and heads.
 #[derive(Clone, Copy, Debug)]
@@ -63,19 +65,10 @@ impl Shape<'_> {
 pub fn forward(q: &[f32], k: &[f32], v: &[f32], shape: Shape<'_>, mask: Option<Mask>, out: &mut [f32]) {
     shape.check(&[q, k, v, out]);
     let shared = Shared::new(out);
-    for_each(shape, |isa, task, scratch| {
-        let Scratch { a, b, c, d, e, .. } = scratch;
-        probabilities_of(isa, q, k, shape, task, [a, b], c);
-        drop_out(isa, mask, task, c, d);
-        let probabilities = if mask.is_some() { d } else { c };
-        gather(isa, v, task, 1.0, b);
-        multiply(
-            isa,
-            Operands { a: probabilities, a_transposed: false, b, rows: task.len, depth: task.len },
-            task.head_dim,
-            e,
-        );
-        scatter(e, task, &shared);
+    for_each(&tasks(shape), |isa, task, scratch| {
+        for block in task.blocks(shape) {
+            attend(isa, [q, k, v], Step { task, of_queries: task, shape, block: &block, mask }, scratch, &shared);
+        }
     });
 }
 
@@ -84,36 +77,82 @@ pub fn forward(q: &[f32], k: &[f32], v: &[f32], shape: Shape<'_>, mask: Option<M
 /// # Panics
 /// When the shapes do not fit.
 pub fn backward(
-    [q, k, v]: [&[f32]; 3],
+    inputs: [&[f32]; 3],
     gradient: &[f32],
     shape: Shape<'_>,
     mask: Option<Mask>,
     [of_q, of_k, of_v]: [&mut [f32]; 3],
 ) {
+    let [q, k, v] = inputs;
     shape.check(&[q, k, v, gradient, of_q, of_k, of_v]);
-    let (of_q, of_k, of_v) = (Shared::new(of_q), Shared::new(of_k), Shared::new(of_v));
-    for_each(shape, |isa, task, scratch| {
-        let Scratch { a, b, c, d, e, f } = scratch;
-        let (len, head_dim) = (task.len, task.head_dim);
-        probabilities_of(isa, q, k, shape, task, [a, b], c);
-        drop_out(isa, mask, task, c, d);
-        // dV = Pᵀ dO, with the probabilities as they were used.
-        gather(isa, gradient, task, 1.0, a);
-        let used = if mask.is_some() { &*d } else { &*c };
-        multiply(isa, Operands { a: used, a_transposed: true, b: a, rows: len, depth: len }, head_dim, e);
-        scatter(e, task, &of_v);
-        // dP = dO Vᵀ, through the mask, then through the softmax: dS = P (dP − Σ dP P).
-        gather_transposed(isa, v, task, b);
-        multiply(isa, Operands { a, a_transposed: false, b, rows: len, depth: head_dim }, len, f);
-        if mask.is_some() {
-            drop_out(isa, mask, task, f, d);
-            softmax_backward(isa, c, d, len);
-        } else {
-            softmax_backward(isa, c, f, len);
+    let out = [Shared::new(of_q), Shared::new(of_k), Shared::new(of_v)];
+    for_each(&tasks(shape), |isa, task, scratch| {
+        let mut put = Put::Over;
+        for block in task.blocks(shape) {
+            if put == Put::Over && block.keys.len() < task.len {
+                // Keys are seen from several blocks, whose parts are added in order.
+                task.clear(&[&out[1], &out[2]]);
+                put = Put::Add;
+            }
+            let step = Step { task, of_queries: task, shape, block: &block, mask };
+            attend_backward(isa, inputs, gradient, step, put, scratch, &out);
         }
-        let of_scores = if mask.is_some() { &*d } else { &*f };
-        from_scores(isa, q, k, of_scores, task, (a, e), (&of_q, &of_k));
     });
+}
+
+/// A block of one head of one sequence.
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    /// Where keys and values are.
+    task: Task,
+    /// Where queries are, and what becomes of them.
+    of_queries: Task,
+    shape: Shape<'a>,
+    block: &'a Block,
+    mask: Option<Mask>,
+}
+
+fn attend(isa: Isa, [q, k, v]: [&[f32]; 3], step: Step<'_>, scratch: &mut Scratch, out: &Shared<'_>) {
+    let Step { task, of_queries, block, mask, .. } = step;
+    let Scratch { a, b, c, d, e, rows, .. } = scratch;
+    probabilities_of(isa, q, k, step, (rows, a, b), c);
+    drop_out(isa, step, c, d);
+    let used = if mask.is_some() { &*d } else { &*c };
+    gather(isa, v, task, &block.keys, 1.0, b);
+    multiply(isa, block.operands(used, false, b), task.head_dim, e);
+    scatter(e, of_queries, rows, Put::Over, out);
+}
+
+fn attend_backward(
+    isa: Isa,
+    [q, k, v]: [&[f32]; 3],
+    gradient: &[f32],
+    step: Step<'_>,
+    put: Put,
+    scratch: &mut Scratch,
+    [of_q, of_k, of_v]: &[Shared<'_>; 3],
+) {
+    let Step { task, of_queries, block, mask, .. } = step;
+    let Scratch { a, b, c, d, e, f, rows } = scratch;
+    let (head_dim, keys) = (task.head_dim, block.keys.len());
+    probabilities_of(isa, q, k, step, (rows, a, b), c);
+    drop_out(isa, step, c, d);
+    // dV = Pᵀ dO, with the probabilities as they were used.
+    gather(isa, gradient, of_queries, rows, 1.0, a);
+    let used = if mask.is_some() { &*d } else { &*c };
+    multiply(isa, block.operands(used, true, a), head_dim, e);
+    scatter(e, task, &block.keys, put, of_v);
+    // dP = dO Vᵀ, through the mask, then through the softmax: dS = P (dP − Σ dP P).
+    gather_transposed(isa, v, task, &block.keys, b);
+    multiply(isa, Operands { a, a_transposed: false, b, rows: rows.len(), depth: head_dim }, keys, f);
+    if mask.is_some() {
+        drop_out(isa, step, f, d);
+        softmax_backward(isa, c, d, keys);
+    } else {
+        softmax_backward(isa, c, f, keys);
+    }
+    let of_scores = if mask.is_some() { &*d } else { &*f };
+    from_scores(isa, [q, k], of_scores, step, (rows, a, e), put, [of_q, of_k]);
 }
 
 /// The probabilities before dropout, `[Σ heads · len²]`.
@@ -124,9 +163,10 @@ pub fn probabilities(q: &[f32], k: &[f32], shape: Shape<'_>) -> Vec<f32> {
     shape.check(&[q, k]);
     let mut out = vec![0.0; shape.n_probabilities()];
     let shared = Shared::new(&mut out);
-    for_each(shape, |isa, task, scratch| {
-        let Scratch { a, b, c, .. } = scratch;
-        probabilities_of(isa, q, k, shape, task, [a, b], c);
+    for_each(&tasks(shape), |isa, task, scratch| {
+        let Scratch { a, b, c, rows, .. } = scratch;
+        let block = task.whole();
+        probabilities_of(isa, q, k, Step::of(task, shape, &block), (rows, a, b), c);
         for (i, row) in c.chunks_exact(padded(task.len)).enumerate() {
             // SAFETY: the probabilities of different tasks, and different rows of one, do not overlap.
             let out = unsafe { shared.part(task.probabilities + i * task.len, task.len) };
@@ -151,12 +191,15 @@ pub fn probabilities_backward(
     assert!(p.len() == shape.n_probabilities() && gradient.len() == p.len(), "each probability has a gradient");
     let (mut of_q, mut of_k) = (vec![0.0; q.len()], vec![0.0; q.len()]);
     let (shared_q, shared_k) = (Shared::new(&mut of_q), Shared::new(&mut of_k));
-    for_each(shape, |isa, task, scratch| {
-        let Scratch { a, c, d, e, .. } = scratch;
+    for_each(&tasks(shape), |isa, task, scratch| {
+        let Scratch { a, c, d, e, rows, .. } = scratch;
+        let block = task.whole();
+        rows.clone_from(&block.keys);
         gather_probabilities(p, task, c);
         gather_probabilities(gradient, task, d);
         softmax_backward(isa, c, d, task.len);
-        from_scores(isa, q, k, d, task, (a, e), (&shared_q, &shared_k));
+        let step = Step::of(task, shape, &block);
+        from_scores(isa, [q, k], d, step, (rows, a, e), Put::Over, [&shared_q, &shared_k]);
     });
     (of_q, of_k)
 }
@@ -170,12 +213,13 @@ pub fn context(p: &[f32], v: &[f32], shape: Shape<'_>) -> Vec<f32> {
     assert_eq!(p.len(), shape.n_probabilities(), "there is a probability for each pair of tokens and head");
     let mut out = vec![0.0; v.len()];
     let shared = Shared::new(&mut out);
-    for_each(shape, |isa, task, scratch| {
+    for_each(&tasks(shape), |isa, task, scratch| {
         let Scratch { b, c, e, .. } = scratch;
+        let block = task.whole();
         gather_probabilities(p, task, c);
-        gather(isa, v, task, 1.0, b);
-        multiply(isa, Operands { a: c, a_transposed: false, b, rows: task.len, depth: task.len }, task.head_dim, e);
-        scatter(e, task, &shared);
+        gather(isa, v, task, &block.keys, 1.0, b);
+        multiply(isa, block.operands(c, false, b), task.head_dim, e);
+        scatter(e, task, &block.keys, Put::Over, &shared);
     });
     out
 }
@@ -189,14 +233,15 @@ pub fn context_backward(p: &[f32], v: &[f32], gradient: &[f32], shape: Shape<'_>
     assert_eq!(p.len(), shape.n_probabilities(), "there is a probability for each pair of tokens and head");
     let (mut of_p, mut of_v) = (vec![0.0; p.len()], vec![0.0; v.len()]);
     let (shared_p, shared_v) = (Shared::new(&mut of_p), Shared::new(&mut of_v));
-    for_each(shape, |isa, task, scratch| {
+    for_each(&tasks(shape), |isa, task, scratch| {
         let Scratch { a, b, c, e, f, .. } = scratch;
         let (len, head_dim) = (task.len, task.head_dim);
+        let block = task.whole();
         gather_probabilities(p, task, c);
-        gather(isa, gradient, task, 1.0, a);
-        multiply(isa, Operands { a: c, a_transposed: true, b: a, rows: len, depth: len }, head_dim, e);
-        scatter(e, task, &shared_v);
-        gather_transposed(isa, v, task, b);
+        gather(isa, gradient, task, &block.keys, 1.0, a);
+        multiply(isa, block.operands(c, true, a), head_dim, e);
+        scatter(e, task, &block.keys, Put::Over, &shared_v);
+        gather_transposed(isa, v, task, &block.keys, b);
         multiply(isa, Operands { a, a_transposed: false, b, rows: len, depth: head_dim }, len, f);
         for (i, row) in f.chunks_exact(padded(len)).enumerate() {
             // SAFETY: the probabilities of different tasks, and different rows of one, do not overlap.
@@ -207,41 +252,49 @@ pub fn context_backward(p: &[f32], v: &[f32], gradient: &[f32], shape: Shape<'_>
     (of_p, of_v)
 }
 
-/// `c = softmax(q kᵀ / √head_dim)` of one task, `[len, padded(len)]`, with `a` and `b` as room.
+impl<'a> Step<'a> {
+    /// Without dropout.
+    fn of(task: Task, shape: Shape<'a>, block: &'a Block) -> Self {
+        Self { task, of_queries: task, shape, block, mask: None }
+    }
+}
+
+/// `c = softmax(q kᵀ / √head_dim)` of a block, `[queries, padded(keys)]`, with `a` and `b` as room; `rows` gets its queries.
 fn probabilities_of(
     isa: Isa,
     q: &[f32],
     k: &[f32],
-    shape: Shape<'_>,
-    task: Task,
-    room: [&mut Vec<f32>; 2],
+    step: Step<'_>,
+    (rows, a, b): (&mut Vec<u32>, &mut Vec<f32>, &mut Vec<f32>),
     c: &mut Vec<f32>,
 ) {
-    let [a, b] = room;
-    gather(isa, q, task, task.scale, a);
-    gather_transposed(isa, k, task, b);
-    multiply(isa, Operands { a, a_transposed: false, b, rows: task.len, depth: task.head_dim }, task.len, c);
-    hide(shape, task, f32::NEG_INFINITY, c);
-    softmax(isa, c, task.len);
-    hide(shape, task, 0.0, c);
+    let Step { task, of_queries, shape, block, .. } = step;
+    rows.clear();
+    rows.extend(block.queries.clone().map(|place| place as u32));
+    gather(isa, q, of_queries, rows, task.scale, a);
+    gather_transposed(isa, k, task, &block.keys, b);
+    let (rows, depth, keys) = (rows.len(), task.head_dim, block.keys.len());
+    multiply(isa, Operands { a, a_transposed: false, b, rows, depth }, keys, c);
+    hide(shape, task, block, f32::NEG_INFINITY, c);
+    softmax(isa, c, keys);
+    hide(shape, task, block, 0.0, c);
 }
 
 /// Gives the pairs of tokens that do not see each other a value.
-fn hide(shape: Shape<'_>, task: Task, value: f32, c: &mut [f32]) {
+fn hide(shape: Shape<'_>, task: Task, block: &Block, value: f32, c: &mut [f32]) {
     let Some(reach) = shape.reach else { return };
-    let start = task.start / task.width;
-    let globals = shape.globals;
-    let globals = &globals[globals.partition_point(|place| *place < start)..];
-    let globals = &globals[..globals.partition_point(|place| *place < start + task.len)];
-    for (query, row) in c.chunks_exact_mut(padded(task.len)).enumerate() {
-        let (first, end) = (query.saturating_sub(reach), query.saturating_add(reach).saturating_add(1).min(task.len));
-        for hidden in [0..first, end..task.len] {
+    let start = block.keys.first().map_or(0, |first| *first as usize);
+    let near = start..start + block.near;
+    let globals: Vec<usize> = task.globals(shape).filter(|place| near.contains(place)).collect();
+    for (query, row) in block.queries.clone().zip(c.chunks_exact_mut(padded(block.keys.len()))) {
+        let (first, end) = (query.saturating_sub(reach), query.saturating_add(reach).saturating_add(1));
+        for hidden in [near.start..first.max(near.start), end.min(near.end)..near.end] {
             let mut from = hidden.start;
-            for seen in globals.iter().map(|place| place - start).filter(|place| hidden.contains(place)) {
-                row[from..seen].fill(value);
+            for &seen in globals.iter().filter(|place| hidden.contains(place)) {
+                row[from - start..seen - start].fill(value);
                 from = seen + 1;
             }
-            row[from..hidden.end].fill(value);
+            row[from - start..hidden.end - start].fill(value);
         }
     }
 }
@@ -250,25 +303,20 @@ fn hide(shape: Shape<'_>, task: Task, value: f32, c: &mut [f32]) {
 /// `dK = dSᵀ Q / √head_dim`.
 fn from_scores(
     isa: Isa,
-    q: &[f32],
-    k: &[f32],
+    [q, k]: [&[f32]; 2],
     of_scores: &[f32],
-    task: Task,
-    (room, result): (&mut Vec<f32>, &mut Vec<f32>),
-    (of_q, of_k): (&Shared<'_>, &Shared<'_>),
+    step: Step<'_>,
+    (rows, room, result): (&[u32], &mut Vec<f32>, &mut Vec<f32>),
+    put: Put,
+    [of_q, of_k]: [&Shared<'_>; 2],
 ) {
-    let len = task.len;
-    gather(isa, k, task, task.scale, room);
-    multiply(
-        isa,
-        Operands { a: of_scores, a_transposed: false, b: room, rows: len, depth: len },
-        task.head_dim,
-        result,
-    );
-    scatter(result, task, of_q);
-    gather(isa, q, task, task.scale, room);
-    multiply(isa, Operands { a: of_scores, a_transposed: true, b: room, rows: len, depth: len }, task.head_dim, result);
-    scatter(result, task, of_k);
+    let Step { task, of_queries, block, .. } = step;
+    gather(isa, k, task, &block.keys, task.scale, room);
+    multiply(isa, block.operands(of_scores, false, room), task.head_dim, result);
+    scatter(result, of_queries, rows, Put::Over, of_q);
+    gather(isa, q, of_queries, rows, task.scale, room);
+    multiply(isa, block.operands(of_scores, true, room), task.head_dim, result);
+    scatter(result, task, &block.keys, put, of_k);
 }
 
 /// The factors of a product: `a` is `[rows, depth]` or its transpose, `b` `[depth, columns]`; all rows are padded.
@@ -279,6 +327,15 @@ struct Operands<'a> {
     b: &'a [f32],
     rows: usize,
     depth: usize,
+}
+
+impl Block {
+    /// A product of `[queries, keys]` and `[keys, columns]`, or of its transpose and `[queries, columns]`.
+    fn operands<'a>(&self, a: &'a [f32], a_transposed: bool, b: &'a [f32]) -> Operands<'a> {
+        let (queries, keys) = (self.queries.len(), self.keys.len());
+        let (rows, depth) = if a_transposed { (keys, queries) } else { (queries, keys) };
+        Operands { a, a_transposed, b, rows, depth }
+    }
 }
 
 /// `c = a · b`, `[rows, padded(columns)]`.
@@ -294,16 +351,16 @@ fn resize(buffer: &mut Vec<f32>, len: usize) {
     buffer.resize(len, 0.0);
 }
 
-/// Copies one head of one sequence out of `[tokens, width]`, scaled: `[len, padded(head_dim)]`.
-fn gather(isa: Isa, x: &[f32], task: Task, scale: f32, out: &mut Vec<f32>) {
-    resize(out, task.len * padded(task.head_dim));
-    gather_rows(isa, x, task, scale, out);
+/// Copies some rows of one head of one sequence out of `[tokens, width]`, scaled: `[rows, padded(head_dim)]`.
+fn gather(isa: Isa, x: &[f32], task: Task, rows: &[u32], scale: f32, out: &mut Vec<f32>) {
+    resize(out, rows.len() * padded(task.head_dim));
+    gather_rows(isa, x, task, rows, scale, out);
 }
 
-/// The same transposed and not scaled: `[head_dim, padded(len)]`.
-fn gather_transposed(isa: Isa, x: &[f32], task: Task, out: &mut Vec<f32>) {
-    resize(out, task.head_dim * padded(task.len));
-    gather_columns(isa, x, task, out);
+/// The same transposed and not scaled: `[head_dim, padded(rows)]`.
+fn gather_transposed(isa: Isa, x: &[f32], task: Task, rows: &[u32], out: &mut Vec<f32>) {
+    resize(out, task.head_dim * padded(rows.len()));
+    gather_columns(isa, x, task, rows, out);
 }
 
 /// Copies the probabilities of one task, `[len, padded(len)]`.
@@ -317,60 +374,89 @@ fn gather_probabilities(p: &[f32], task: Task, out: &mut Vec<f32>) {
     }
 }
 
-/// Copies one head of one sequence, `[len, padded(head_dim)]`, to its place in `[tokens, width]`.
-fn scatter(x: &[f32], task: Task, out: &Shared<'_>) {
-    for (i, row) in x.chunks_exact(padded(task.head_dim)).take(task.len).enumerate() {
+/// What becomes of the numbers that are there.
+#[derive(Clone, Copy, PartialEq)]
+enum Put {
+    /// They are written over.
+    Over,
+    /// They are added to.
+    Add,
+}
+
+/// Puts some rows of one head of one sequence, `[rows, padded(head_dim)]`, to their places in `[tokens, width]`.
+fn scatter(x: &[f32], task: Task, rows: &[u32], put: Put, out: &Shared<'_>) {
+    for (x, &row) in x.chunks_exact(padded(task.head_dim)).zip(rows) {
+        let x = &x[..task.head_dim];
         // SAFETY: the rows of one sequence and the columns of one head belong to one task alone, and rows differ.
-        let out = unsafe { out.part(task.start + i * task.width, task.head_dim) };
-        out.copy_from_slice(&row[..task.head_dim]);
+        let out = unsafe { out.part(task.start + row as usize * task.width, task.head_dim) };
+        match put {
+            Put::Over => out.copy_from_slice(x),
+            Put::Add => out.iter_mut().zip(x).for_each(|(out, x)| *out += x),
+        }
     }
 }
 
-/// `to = from · mask` for probabilities `[len, padded(len)]`; nothing without a mask.
-fn drop_out(isa: Isa, mask: Option<Mask>, task: Task, from: &[f32], to: &mut Vec<f32>) {
-    if let Some(mask) = mask {
+impl Task {
+    /// Sets its part of each matrix to 0.
+    fn clear(self, matrices: &[&Shared<'_>]) {
+        for row in 0..self.len {
+            for matrix in matrices {
+                // SAFETY: the rows of one sequence and the columns of one head belong to one task alone, and rows differ.
+                unsafe { matrix.part(self.start + row * self.width, self.head_dim) }.fill(0.0);
+            }
+        }
+    }
+}
+
+/// `to = from · mask` for probabilities `[queries, padded(keys)]`; nothing without a mask.
+fn drop_out(isa: Isa, step: Step<'_>, from: &[f32], to: &mut Vec<f32>) {
+    let Step { task, block, .. } = step;
+    if let Some(mask) = step.mask {
         resize(to, from.len());
-        drop_rows(isa, mask, task, from, to);
+        let first = (task.probabilities + block.queries.start * task.len) as u32;
+        drop_rows(isa, mask, (first, task.len as u32), &block.keys, from, to);
     }
 }
 
-multiversion!(fn gather_rows(x: &[f32], task: Task, scale: f32, out: &mut [f32]) = gather_rows_body);
-multiversion!(fn gather_columns(x: &[f32], task: Task, out: &mut [f32]) = gather_columns_body);
-multiversion!(fn drop_rows(mask: Mask, task: Task, from: &[f32], to: &mut [f32]) = drop_rows_body);
+multiversion!(fn gather_rows(x: &[f32], task: Task, rows: &[u32], scale: f32, out: &mut [f32]) = gather_rows_body);
+multiversion!(fn gather_columns(x: &[f32], task: Task, rows: &[u32], out: &mut [f32]) = gather_columns_body);
+multiversion!(fn drop_rows(mask: Mask, rows: (u32, u32), keys: &[u32], from: &[f32], to: &mut [f32]) = drop_rows_body);
 multiversion!(fn softmax(scores: &mut [f32], len: usize) = softmax_body);
 multiversion!(fn softmax_backward(p: &[f32], gradient: &mut [f32], len: usize) = softmax_backward_body);
 
 #[inline(always)]
-fn gather_rows_body<const FUSED: bool>(x: &[f32], task: Task, scale: f32, out: &mut [f32]) {
-    for (i, row) in out.chunks_exact_mut(padded(task.head_dim)).enumerate() {
-        let start = task.start + i * task.width;
-        for (out, &x) in row.iter_mut().zip(&x[start..start + task.head_dim]) {
+fn gather_rows_body<const FUSED: bool>(x: &[f32], task: Task, rows: &[u32], scale: f32, out: &mut [f32]) {
+    for (row, out) in rows.iter().zip(out.chunks_exact_mut(padded(task.head_dim))) {
+        let start = task.start + *row as usize * task.width;
+        for (out, &x) in out.iter_mut().zip(&x[start..start + task.head_dim]) {
             *out = x * scale;
         }
-        row[task.head_dim..].fill(0.0);
+        out[task.head_dim..].fill(0.0);
     }
 }
 
 #[inline(always)]
-fn gather_columns_body<const FUSED: bool>(x: &[f32], task: Task, out: &mut [f32]) {
-    let stride = padded(task.len);
-    for (d, row) in out.chunks_exact_mut(stride).enumerate() {
-        for (i, out) in row[..task.len].iter_mut().enumerate() {
-            *out = x[task.start + i * task.width + d];
+fn gather_columns_body<const FUSED: bool>(x: &[f32], task: Task, rows: &[u32], out: &mut [f32]) {
+    let stride = padded(rows.len());
+    for (d, out) in out.chunks_exact_mut(stride).enumerate() {
+        for (out, row) in out.iter_mut().zip(rows) {
+            *out = x[task.start + *row as usize * task.width + d];
         }
-        row[task.len..].fill(0.0);
+        out[rows.len()..].fill(0.0);
     }
 }
 
+/// The element of a query and a key has the number `first + query · len + key`, whatever the block.
 #[inline(always)]
-fn drop_rows_body<const FUSED: bool>(mask: Mask, task: Task, from: &[f32], to: &mut [f32]) {
-    let stride = padded(task.len);
-    for (i, (to, from)) in to.chunks_exact_mut(stride).zip(from.chunks_exact(stride)).enumerate() {
-        let start = (task.probabilities + i * task.len) as u32;
-        for (j, (to, &from)) in to.iter_mut().zip(from).enumerate() {
-            *to = from * mask.factor(start.wrapping_add(j as u32));
+fn drop_rows_body<const FUSED: bool>(mask: Mask, (first, len): (u32, u32), keys: &[u32], from: &[f32], to: &mut [f32]) {
+    let stride = padded(keys.len());
+    let mut start = first;
+    for (to, from) in to.chunks_exact_mut(stride).zip(from.chunks_exact(stride)) {
+        for ((to, &from), &key) in to.iter_mut().zip(from).zip(keys) {
+            *to = from * mask.factor(start.wrapping_add(key));
         }
-        to[task.len..].fill(0.0);
+        to[keys.len()..].fill(0.0);
+        start = start.wrapping_add(len);
     }
 }
 

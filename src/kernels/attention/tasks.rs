@@ -1,4 +1,6 @@
-//! One task a head of a sequence, run over the threads of the pool.
+//! One task a head of a sequence, run over the threads of the pool; a task with windows goes through its queries in blocks.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -21,6 +23,47 @@ pub(super) struct Task {
     pub(super) scale: f32,
 }
 
+/// Queries of a block: the more, the more pairs are computed that no window holds; the fewer, the more often keys are brought.
+const QUERIES: usize = 128;
+
+/// Queries of a task that are worked on at once, and the keys that some of them see. Places are those in the sequence.
+pub(super) struct Block {
+    pub(super) queries: Range<usize>,
+    /// First the keys from the first to the last that is near some query, then those further off that all see.
+    pub(super) keys: Vec<u32>,
+    /// How many stand in the first part.
+    pub(super) near: usize,
+}
+
+impl Task {
+    /// All queries and all keys.
+    pub(super) fn whole(&self) -> Block {
+        Block { queries: 0..self.len, keys: (0..self.len as u32).collect(), near: self.len }
+    }
+
+    /// Blocks of queries in order. Pairs of tokens outside of windows are passed over where they are many, so that time and
+    /// memory grow with the length and not with its square (Beltagy et al., 2020, section 3.1).
+    pub(super) fn blocks(self, shape: Shape<'_>) -> impl Iterator<Item = Block> {
+        let reach = shape.reach.filter(|reach| reach.saturating_add(QUERIES) < self.len);
+        let step = if reach.is_some() { QUERIES } else { self.len.max(1) };
+        (0..self.len).step_by(step).map(move |first| {
+            let Some(reach) = reach else { return self.whole() };
+            let queries = first..(first + step).min(self.len);
+            let near = queries.start.saturating_sub(reach)..(queries.end + reach).min(self.len);
+            let all_see = self.globals(shape).filter(|place| !near.contains(place));
+            let keys = near.clone().chain(all_see).map(|place| place as u32).collect();
+            Block { queries, keys, near: near.len() }
+        })
+    }
+
+    /// The places of the tokens that all see.
+    pub(super) fn globals<'a>(&self, shape: Shape<'a>) -> impl Iterator<Item = usize> + use<'a> {
+        let (start, len) = (self.start / self.width, self.len);
+        let globals = &shape.globals[shape.globals.partition_point(|place| *place < start)..];
+        globals.iter().map(move |place| place - start).take_while(move |place| *place < len)
+    }
+}
+
 /// Room for the matrices of one task; it grows to the longest sequence and is used again.
 #[derive(Default)]
 pub(super) struct Scratch {
@@ -30,10 +73,12 @@ pub(super) struct Scratch {
     pub(super) d: Vec<f32>,
     pub(super) e: Vec<f32>,
     pub(super) f: Vec<f32>,
+    /// The places of a block's queries.
+    pub(super) rows: Vec<u32>,
 }
 
-/// Runs every task once, on any thread.
-pub(super) fn for_each(shape: Shape<'_>, run: impl Fn(Isa, Task, &mut Scratch) + Sync) {
+/// One task a head of a sequence.
+pub(super) fn tasks(shape: Shape<'_>) -> Vec<Task> {
     let width = shape.width();
     let mut tasks = Vec::with_capacity(shape.heads * shape.offsets.len());
     let mut probabilities = 0;
@@ -46,6 +91,11 @@ pub(super) fn for_each(shape: Shape<'_>, run: impl Fn(Isa, Task, &mut Scratch) +
             probabilities += len * len;
         }
     }
+    tasks
+}
+
+/// Runs every task once, on any thread.
+pub(super) fn for_each<T: Copy + Sync>(tasks: &[T], run: impl Fn(Isa, T, &mut Scratch) + Sync) {
     let isa = Isa::detect();
     tasks.par_iter().for_each_init(Scratch::default, |scratch, task| run(isa, *task, scratch));
 }

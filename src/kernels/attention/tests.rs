@@ -5,7 +5,7 @@ use crate::kernels::reference::{self, assert_close, check_gradient, noise};
 
 const OFFSETS: [usize; 6] = [0, 1, 3, 3, 20, 37];
 
-fn attend(q: &[f32], k: &[f32], v: &[f32], shape: Shape<'_>, mask: Option<Mask>) -> Vec<f32> {
+fn attended(q: &[f32], k: &[f32], v: &[f32], shape: Shape<'_>, mask: Option<Mask>) -> Vec<f32> {
     let mut out = vec![9.0; q.len()];
     forward(q, k, v, shape, mask, &mut out);
     out
@@ -68,7 +68,7 @@ fn forward_agrees_with_plain_loops() {
         let [q, k, v] = [1, 2, 3].map(|seed| noise(37 * heads * head_dim, seed));
         for mask in [None, Some(Mask::new(0.2, 7, 1))] {
             let (p, out) = expected(&q, &k, &v, shape, mask);
-            assert_close(&attend(&q, &k, &v, shape, mask), &out, 2e-6);
+            assert_close(&attended(&q, &k, &v, shape, mask), &out, 2e-6);
             if mask.is_none() {
                 let found = probabilities(&q, &k, shape);
                 assert_close(&found, &p, 1e-6);
@@ -108,14 +108,86 @@ fn check_gradients(shape: Shape<'_>) {
     }
 }
 
+/// Sequences of several blocks: a long one with few windows, one that is a block and a bit, a short one.
+fn long(globals: &[usize]) -> Shape<'_> {
+    Shape { offsets: &[0, 301, 433, 440], heads: 2, head_dim: 6, reach: Some(20), globals }
+}
+
+#[test]
+fn blocks_give_what_all_pairs_give() {
+    let shape = long(&[0, 3, 170, 171, 300, 301, 433]);
+    let [q, k, v, gradient] = [1, 2, 3, 4].map(|seed| noise(440 * 12, seed));
+    let wide = |x: &[f32]| x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
+    for mask in [None, Some(Mask::new(0.2, 7, 1))] {
+        assert_close(&attended(&q, &k, &v, shape, mask), &expected(&q, &k, &v, shape, mask).1, 2e-6);
+        // All pairs, step by step, each step checked against differences above.
+        let p = probabilities(&q, &k, shape);
+        let drop = |x: &[f32]| -> Vec<f32> {
+            x.iter().zip(0..).map(|(x, i)| x * mask.map_or(1.0, |mask| mask.factor(i))).collect()
+        };
+        let (of_used, of_v) = context_backward(&drop(&p), &v, &gradient, shape);
+        let (of_q, of_k) = probabilities_backward(&q, &k, &p, &drop(&of_used), shape);
+        let blocks = gradients([&q, &k, &v], &gradient, shape, mask);
+        for (found, expected) in blocks.iter().zip([&of_q, &of_k, &of_v]) {
+            assert_close(found, &wide(expected), 2e-6);
+        }
+    }
+}
+
+#[test]
+fn tokens_that_all_see_look_across_their_sequences() {
+    let globals = [0, 4, 20, 36];
+    let shape = Shape { reach: Some(2), globals: &globals, ..shape(2, 6) };
+    let [k, v] = [2, 3].map(|seed| noise(37 * 12, seed));
+    let [q, gradient] = [1, 4].map(|seed| noise(globals.len() * 12, seed));
+    let mask = Some(Mask::new(0.2, 7, 1));
+    let expected = |q: &[f32], k: &[f32], v: &[f32]| {
+        let (mut out, mut done, mut index) = (vec![0.0; q.len()], 0, 0);
+        for ends in OFFSETS.windows(2) {
+            let count = globals.iter().filter(|place| (ends[0]..ends[1]).contains(place)).count();
+            for head in (0..2).filter(|_| count > 0) {
+                for global in done..done + count {
+                    let query = &q[global * 12 + head * 6..][..6];
+                    let score = |key: usize| -> f64 {
+                        let key = &k[key * 12 + head * 6..][..6];
+                        query.iter().zip(key).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>() / 6.0_f64.sqrt()
+                    };
+                    let sum: f64 = (ends[0]..ends[1]).map(|key| score(key).exp()).sum();
+                    for key in ends[0]..ends[1] {
+                        let used = score(key).exp() / sum * f64::from(mask.unwrap().factor(index));
+                        index += 1;
+                        for d in 0..6 {
+                            out[global * 12 + head * 6 + d] += used * f64::from(v[key * 12 + head * 6 + d]);
+                        }
+                    }
+                }
+            }
+            done += count;
+        }
+        out
+    };
+    let mut out = vec![9.0; q.len()];
+    cross(&q, [&k, &v], shape, mask, &mut out);
+    assert_close(&out, &expected(&q, &k, &v), 2e-6);
+    let mut found = [vec![9.0; q.len()], vec![9.0; k.len()], vec![9.0; k.len()]];
+    let [of_q, of_k, of_v] = &mut found;
+    cross_backward([&q, &k, &v], &gradient, shape, mask, [of_q, of_k, of_v]);
+    let loss = |q: &[f32], k: &[f32], v: &[f32]| -> f64 {
+        expected(q, k, v).iter().zip(&gradient).map(|(x, g)| x * f64::from(*g)).sum()
+    };
+    check_gradient(&q, &found[0], 1e-4, |q| loss(q, &k, &v));
+    check_gradient(&k, &found[1], 1e-4, |k| loss(&q, k, &v));
+    check_gradient(&v, &found[2], 1e-4, |v| loss(&q, &k, v));
+}
+
 #[test]
 fn threads_do_not_change_a_bit() {
-    let shape = shape(5, 6);
-    let [q, k, v, gradient] = [1, 2, 3, 4].map(|seed| noise(37 * 30, seed));
+    let [q, k, v, gradient] = [1, 2, 3, 4].map(|seed| noise(440 * 12, seed));
+    let shape = long(&[0, 170]);
     let mask = Some(Mask::new(0.1, 3, 0));
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| (attend(&q, &k, &v, shape, mask), gradients([&q, &k, &v], &gradient, shape, mask)))
+        pool.install(|| (attended(&q, &k, &v, shape, mask), gradients([&q, &k, &v], &gradient, shape, mask)))
     };
     assert_eq!(run(1), run(5));
 }

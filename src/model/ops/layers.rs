@@ -36,12 +36,22 @@ pub(in crate::model) struct Block {
     /// Query, key, value, output, the norm after attention; up, down, the norm after the feed-forward net.
     pub(in crate::model) modules: [Module; 8],
     pub(in crate::model) sequences: Sequences,
+    /// Where tokens that all see have projections of their own for what they see themselves: query, key, value.
+    pub(in crate::model) global: Option<Global>,
     pub(in crate::model) masks: Masks,
     pub(in crate::model) activation: Function,
     pub(in crate::model) eps: f32,
 }
 
-/// Runs blocks one after the other.
+/// Attention of the tokens that all see (Beltagy et al., 2020, section 3.1).
+pub(in crate::model) struct Global {
+    /// Query, key, value.
+    pub(in crate::model) modules: [Module; 3],
+    pub(in crate::model) mask: Option<Mask>,
+}
+
+/// Runs blocks one after the other. What blocks compute is kept for the backward pass, or only what each starts from and all
+/// of the last, where the memory says so (Chen et al., 2016, section 3): a pass more for less memory, and the same bits.
 ///
 /// # Shapes
 /// `[tokens, hidden]` → the same.
@@ -53,15 +63,15 @@ pub(in crate::model) fn layers(x: &Tensor, blocks: Vec<Block>, memory: &Training
 struct Layers {
     blocks: Vec<Block>,
     memory: TrainingMemory,
-    /// What the forward pass leaves for the backward pass, a block each.
-    saved: Mutex<Vec<Saved>>,
+    /// What the forward pass leaves for the backward pass: each block's input, the first block's being the operation's own,
+    /// and what it computed, where that is kept.
+    saved: Mutex<Vec<(Option<Room>, Option<Saved>)>>,
 }
 
 /// What a block computed, `[tokens, …]` each.
 struct Saved {
-    /// Its input; the first block's is the operation's own.
-    x: Option<Room>,
     qkv: [Room; 3],
+    global: Option<SavedGlobal>,
     attended: Room,
     /// Before the first norm, and after it.
     summed: Room,
@@ -71,6 +81,14 @@ struct Saved {
     activated: Room,
     /// Before the second norm.
     outer: Room,
+}
+
+/// What the tokens that all see computed.
+struct SavedGlobal {
+    /// Their rows of the input, `[globals, hidden]`.
+    x: Room,
+    /// `[globals, width]`, and `[tokens, width]` twice.
+    qkv: [Room; 3],
 }
 
 /// The numbers of a module.
@@ -89,10 +107,10 @@ impl CustomOp1 for Layers {
         let x = values(x, layout)?;
         let mut all = Vec::with_capacity(self.blocks.len());
         let mut input: Option<Room> = None;
-        for block in &self.blocks {
-            let (mut saved, out) = block.forward(&self.memory, input.as_deref().unwrap_or(x))?;
-            saved.x = input.replace(out);
-            all.push(saved);
+        for (at, block) in self.blocks.iter().enumerate() {
+            let (saved, out) = block.forward(&self.memory, input.as_deref().unwrap_or(x))?;
+            let is_kept = !self.memory.recomputes() || at + 1 == self.blocks.len();
+            all.push((input.replace(out), is_kept.then_some(saved)));
         }
         *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = all;
         let out = input.map_or_else(|| x.to_vec(), Room::into_values);
@@ -106,8 +124,9 @@ impl CustomOp1 for Layers {
         }
         let out = with_values([x, gradient], |[x, gradient]| {
             let mut upstream: Option<Room> = None;
-            for (block, saved) in self.blocks.iter().zip(saved).rev() {
-                let gradient = upstream.as_deref().unwrap_or(gradient);
+            for (block, (input, saved)) in self.blocks.iter().zip(saved).rev() {
+                let (x, gradient) = (input.as_deref().unwrap_or(x), upstream.as_deref().unwrap_or(gradient));
+                let saved = saved.map_or_else(|| Ok(block.forward(&self.memory, x)?.0), Ok::<_, candle_core::Error>)?;
                 upstream = Some(block.backward(&self.memory, x, saved, gradient)?);
             }
             Ok(upstream.map_or_else(|| gradient.to_vec(), Room::into_values))
@@ -116,32 +135,45 @@ impl CustomOp1 for Layers {
     }
 }
 
-impl Block {
-    fn with_modules<T>(&self, run: impl FnOnce([Values<'_>; 8]) -> Result<T>) -> Result<T> {
-        let [a, b, c, d, e, f, g, h] = &self.modules;
-        let weights = [a, b, c, d, e, f, g, h].map(|module| &module.weight);
-        let biases = [a, b, c, d, e, f, g, h].map(|module| &module.bias);
-        with_values(weights, |weights| {
-            with_values(biases, |biases| run(std::array::from_fn(|i| Values { weight: weights[i], bias: biases[i] })))
+/// Hands the numbers of modules to a function.
+fn with_modules<const N: usize, T>(modules: &[Module; N], run: impl FnOnce([Values<'_>; N]) -> Result<T>) -> Result<T> {
+    with_values(modules.each_ref().map(|module| &module.weight), |weights| {
+        with_values(modules.each_ref().map(|module| &module.bias), |biases| {
+            run(std::array::from_fn(|i| Values { weight: weights[i], bias: biases[i] }))
         })
-    }
+    })
+}
 
+/// `W x + b` of so many rows.
+fn linear(memory: &TrainingMemory, module: Values<'_>, x: &[f32], rows: usize) -> Room {
+    let (inputs, outputs) = (x.len() / rows.max(1), module.bias.len());
+    let mut out = memory.room(rows * outputs);
+    let weight = Matrix::new(module.weight, outputs, inputs).transpose();
+    product(Matrix::new(x, rows, inputs), weight, Start::Bias(module.bias), &mut out);
+    out
+}
+
+/// `dx = dy W` of so many rows, onto what is there.
+fn through(module: Values<'_>, gradient: &[f32], rows: usize, start: Start<'_>, of_x: &mut [f32]) {
+    let (outputs, inputs) = (module.bias.len(), of_x.len() / rows.max(1));
+    product(Matrix::new(gradient, rows, outputs), Matrix::new(module.weight, outputs, inputs), start, of_x);
+}
+
+impl Block {
     fn forward(&self, memory: &TrainingMemory, x: &[f32]) -> Result<(Saved, Room)> {
-        self.with_modules(|[query, key, value, output, first_norm, up, down, second_norm]| {
+        with_modules(&self.modules, |[query, key, value, output, first_norm, up, down, second_norm]| {
             let hidden = output.bias.len();
             let tokens = x.len() / hidden.max(1);
-            let linear = |module: Values<'_>, x: &[f32]| {
-                let (inputs, outputs) = (x.len() / tokens.max(1), module.bias.len());
-                let mut out = memory.room(tokens * outputs);
-                let weight = Matrix::new(module.weight, outputs, inputs).transpose();
-                product(Matrix::new(x, tokens, inputs), weight, Start::Bias(module.bias), &mut out);
-                out
-            };
+            let linear = |module: Values<'_>, x: &[f32]| linear(memory, module, x, tokens);
             let like = |x: &[f32]| memory.room(x.len());
             let qkv = [query, key, value].map(|module| linear(module, x));
             let mut attended = like(&qkv[0]);
             let [q, k, v] = &qkv;
             attention::forward(q, k, v, self.sequences.shape(), self.masks.attention, &mut attended);
+            let global = match &self.global {
+                Some(global) => Some(global.forward(memory, &self.sequences, x, tokens, &mut attended)?),
+                None => None,
+            };
             let projected = linear(output, &attended);
             let mut summed = like(x);
             dropout::apply(self.masks.attention_output, &projected, Some(x), &mut summed);
@@ -156,17 +188,16 @@ impl Block {
             dropout::apply(self.masks.feed_forward, &projected, Some(&normed), &mut outer);
             let mut out = projected;
             norm::forward(&outer, second_norm.weight, second_norm.bias, self.eps, &mut out);
-            Ok((Saved { x: None, qkv, attended, summed, normed, inner, activated, outer }, out))
+            Ok((Saved { qkv, global, attended, summed, normed, inner, activated, outer }, out))
         })
     }
 
     /// The gradient of the block's input from that of its output; those of its parameters go to the memory.
-    fn backward(&self, memory: &TrainingMemory, first: &[f32], saved: Saved, gradient: &[f32]) -> Result<Room> {
-        self.with_modules(|[query, key, value, output, first_norm, up, down, second_norm]| {
+    fn backward(&self, memory: &TrainingMemory, x: &[f32], saved: Saved, gradient: &[f32]) -> Result<Room> {
+        with_modules(&self.modules, |[query, key, value, output, first_norm, up, down, second_norm]| {
             let [query_module, key_module, value_module, output_module, ..] = &self.modules;
             let [.., first_norm_module, up_module, down_module, second_norm_module] = &self.modules;
-            let Saved { x, qkv: [q, k, v], attended, summed, normed, inner, activated, outer } = saved;
-            let x = x.as_deref().unwrap_or(first);
+            let Saved { qkv: [q, k, v], global, attended, summed, normed, inner, activated, outer } = saved;
             let tokens = x.len() / output.bias.len().max(1);
             let like = |x: &[f32]| memory.room(x.len());
             let norm_backward = |values: Values<'_>, module: &Module, x: &[f32], gradient: &[f32]| {
@@ -176,11 +207,8 @@ impl Block {
                 module.write(memory, "bias", &module.bias, &of_shift)?;
                 Ok::<_, candle_core::Error>(of_x)
             };
-            // `dx = dy W`, onto what is there.
             let through = |module: Values<'_>, gradient: &[f32], start: Start<'_>, of_x: &mut [f32]| {
-                let (outputs, inputs) = (module.bias.len(), of_x.len() / tokens.max(1));
-                let weight = Matrix::new(module.weight, outputs, inputs);
-                product(Matrix::new(gradient, tokens, outputs), weight, start, of_x);
+                through(module, gradient, tokens, start, of_x);
             };
             let masked = |mask: Option<Mask>, gradient: &[f32]| {
                 let mut out = like(gradient);
@@ -203,6 +231,9 @@ impl Block {
             output_module.linear_backward(memory, &of_projected, &attended, tokens)?;
             let mut of_attended = attended;
             through(output, &of_projected, Start::Nothing, &mut of_attended);
+            if let (Some(global), Some(saved)) = (&self.global, global) {
+                global.backward(memory, &self.sequences, (x, tokens), &saved, &mut of_attended, &mut of_x)?;
+            }
             let mut of_qkv = [like(&q), like(&k), like(&v)];
             let [of_q, of_k, of_v] = &mut of_qkv;
             let shape = self.sequences.shape();
@@ -215,6 +246,79 @@ impl Block {
             Ok(of_x)
         })
     }
+}
+
+impl Global {
+    /// Puts what the tokens that all see have seen over what windows gave them.
+    fn forward(
+        &self,
+        memory: &TrainingMemory,
+        sequences: &Sequences,
+        x: &[f32],
+        tokens: usize,
+        attended: &mut [f32],
+    ) -> Result<SavedGlobal> {
+        with_modules(&self.modules, |[query, key, value]| {
+            let globals = &sequences.globals;
+            let x_of_globals = rows(memory, x, globals, tokens);
+            let q = linear(memory, query, &x_of_globals, globals.len());
+            let [k, v] = [key, value].map(|module| linear(memory, module, x, tokens));
+            let mut seen = memory.room(q.len());
+            attention::cross(&q, [&k, &v], sequences.shape(), self.mask, &mut seen);
+            let width = attended.len() / tokens.max(1);
+            for (seen, &row) in seen.chunks_exact(width).zip(globals.iter()) {
+                attended[row * width..][..width].copy_from_slice(seen);
+            }
+            Ok(SavedGlobal { x: x_of_globals, qkv: [q, k, v] })
+        })
+    }
+
+    /// Takes the gradients of what these tokens have seen out of `of_attended`, as windows gave nothing to it, and adds to `of_x`.
+    fn backward(
+        &self,
+        memory: &TrainingMemory,
+        sequences: &Sequences,
+        (x, tokens): (&[f32], usize),
+        saved: &SavedGlobal,
+        of_attended: &mut [f32],
+        of_x: &mut [f32],
+    ) -> Result<()> {
+        with_modules(&self.modules, |[query, key, value]| {
+            let globals = &sequences.globals;
+            let [query_module, key_module, value_module] = &self.modules;
+            let gradient = rows(memory, of_attended, globals, tokens);
+            let width = of_attended.len() / tokens.max(1);
+            for &row in globals.iter() {
+                of_attended[row * width..][..width].fill(0.0);
+            }
+            let SavedGlobal { x: x_of_globals, qkv: [q, k, v] } = saved;
+            let [mut of_q, mut of_k, mut of_v] = [q, k, v].map(|x| memory.room(x.len()));
+            let shape = sequences.shape();
+            attention::cross_backward([q, k, v], &gradient, shape, self.mask, [&mut of_q, &mut of_k, &mut of_v]);
+            query_module.linear_backward(memory, &of_q, x_of_globals, globals.len())?;
+            let mut of_rows = memory.room(x_of_globals.len());
+            through(query, &of_q, globals.len(), Start::Nothing, &mut of_rows);
+            let hidden = of_x.len() / tokens.max(1);
+            for (more, &row) in of_rows.chunks_exact(hidden).zip(globals.iter()) {
+                of_x[row * hidden..][..hidden].iter_mut().zip(more).for_each(|(sum, x)| *sum += x);
+            }
+            for (values, module, gradient) in [(key, key_module, &of_k), (value, value_module, &of_v)] {
+                module.linear_backward(memory, gradient, x, tokens)?;
+                through(values, gradient, tokens, Start::Sum, of_x);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Some rows of a matrix of so many.
+fn rows(memory: &TrainingMemory, x: &[f32], places: &[usize], count: usize) -> Room {
+    let width = x.len() / count.max(1);
+    let mut out = memory.room(places.len() * width);
+    for (out, &row) in out.chunks_exact_mut(width.max(1)).zip(places) {
+        out.copy_from_slice(&x[row * width..][..width]);
+    }
+    out
 }
 
 impl Module {

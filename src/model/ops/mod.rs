@@ -18,7 +18,7 @@ pub(super) use attention::{Sequences, attend, context, cross, probabilities};
 use candle_core::{CpuStorage, Device, Layout, Result, Storage, Tensor, bail};
 pub(super) use dropout::{drop_out, drop_out_and_add};
 pub(super) use embedding::{Table, embed};
-pub(super) use layers::{Block, Masks, Module, layers};
+pub(super) use layers::{Block, Global, Masks, Module, layers};
 pub(super) use linear::linear;
 pub(super) use norm::normalize;
 pub use relations::relations;
