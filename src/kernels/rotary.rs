@@ -3,8 +3,10 @@
 /// The angle by which each pair of a head's numbers turns a position: `theta^(−2i / head_dim)` for pair `i`.
 #[must_use]
 pub fn frequencies(theta: f64, head_dim: usize) -> Vec<f32> {
-    // In single precision, as models were trained: far positions multiply the rounding.
-    (0..head_dim / 2).map(|pair| 1.0 / (theta as f32).powf((2 * pair) as f32 / head_dim as f32)).collect()
+    // Rounded step by step as models were trained, since far positions multiply what is rounded otherwise; a power in single
+    // precision is not everywhere rounded to nearest, one in double precision then is.
+    let power = |pair: usize| theta.powf(f64::from((2 * pair) as f32 / head_dim as f32)) as f32;
+    (0..head_dim / 2).map(|pair| 1.0 / power(pair)).collect()
 }
 
 /// Turns the heads of one row by the angles of its position, in place: numbers `i` and `i + head_dim / 2` of each head are a
