@@ -12,6 +12,7 @@ mod paired;
 mod predict;
 mod predictions;
 mod probe;
+mod rouge;
 mod size;
 mod timing;
 
@@ -25,5 +26,6 @@ pub use paired::{Contender, Effort, Ratio, Turns, bootstrap_difference, mcnemar}
 pub use predict::{InputFormat, OutputFormat, PredictOptions, predict};
 pub use predictions::{Predictions, RunOptions, answer, argmax, cross_entropy, run, run_model, softmax};
 pub use probe::{Probe, probe, random_batch};
+pub use rouge::{Rouge, RougeScore, RougeScores};
 pub use size::size_on_disk;
 pub use timing::{Clock, interleave, percentile};

@@ -4,9 +4,12 @@ mod language;
 pub mod ops;
 pub mod perturb;
 mod segment;
+mod sentences;
+pub mod summary;
 mod synonyms;
 
 pub use segment::{count_words, normal_form};
+pub use sentences::sentences;
 pub use synonyms::Lexicon;
 
 /// What is wrong with the parameters of a text operation.

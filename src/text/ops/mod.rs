@@ -69,10 +69,16 @@ operations! {
     mentions::Mentions,
     /// Numbers.
     numbers::Numbers,
+    /// Takes running headers, footers and form feeds out of paginated plain text, and joins what a page break parted.
+    page_furniture::PageFurniture,
+    /// Replaces what regular expressions find.
+    patterns::Patterns,
     /// Punctuation. An apostrophe between letters stays: `don't` is a word.
     punctuation::Punctuation,
     /// Letters that are repeated for effect: with `{most: 2}`, `soooo` becomes `soo`.
     repeats::Repeats,
+    /// Cuts named sections out of a plain-text document: `{drop: [Abstract, References], drop_preamble: true}`.
+    sections::Sections,
     /// Words to their stems, by the Snowball algorithm of the language: `movies` and `movie` become `movi`.
     stem::Stem,
     /// Takes out the words that are everywhere. Negations are among them: keep them where they matter.
