@@ -46,7 +46,7 @@ fn allocations(layers: usize) -> usize {
     let model = Model::init(spec, head, 1, &Device::Cpu).expect("a model of any shape can be made");
     let engine = Engine::new(model).expect("it has all of its parameters");
     let ids: Vec<u32> = (0..150).map(|token| token % 100).collect();
-    let batch = Packed { input_ids: &ids, type_ids: &[0; 150], offsets: &[0, 20, 84, 100, 150] };
+    let batch = Packed::new(&ids, &[0; 150], &[0, 20, 84, 100, 150]);
     let pass = || drop(engine.logits(batch).expect("the batch fits the model"));
     pass();
     let before = COUNT.load(Ordering::Relaxed);

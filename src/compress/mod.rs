@@ -3,6 +3,7 @@
 pub mod distill;
 mod error;
 pub mod layers;
+pub mod lengthen;
 pub mod modules;
 pub mod prune;
 pub mod quant;

@@ -33,7 +33,7 @@ pub fn fixed_batch(model: &Model) -> Batch {
 /// # Errors
 /// When the model cannot be run.
 pub fn answers(model: &Model, batch: &Batch) -> Result<Vec<f32>, CompressError> {
-    let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
+    let packed = Packed::new(&batch.input_ids, &batch.type_ids, &batch.offsets);
     let output = model.forward(packed, Keep::default())?;
     let tensor: &Tensor = output.logits.as_ref().unwrap_or(&output.last_hidden_state);
     Ok(tensor.flatten_all()?.to_vec1::<f32>()?)

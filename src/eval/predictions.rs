@@ -86,7 +86,7 @@ pub fn run_model(
 /// # Errors
 /// When the model fails.
 pub fn answer(model: &Executor, batch: &Batch) -> Result<(), EvalError> {
-    let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
+    let packed = Packed::new(&batch.input_ids, &batch.type_ids, &batch.offsets);
     if model.logits(packed)?.is_none() {
         model.last_hidden_state(packed)?;
     }
@@ -98,7 +98,7 @@ fn run_batch(model: &Executor, batch: &Batch) -> Result<Vec<Vec<f32>>, EvalError
     let Head::SequenceClassification { labels } = &model.head else {
         return Err(EvalError::Unfit("the model has no classifier: it gives no logits".into()));
     };
-    let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
+    let packed = Packed::new(&batch.input_ids, &batch.type_ids, &batch.offsets);
     let logits = model.logits(packed)?.unwrap_or_default();
     Ok(logits.chunks_exact(labels.len().max(1)).map(<[f32]>::to_vec).collect())
 }

@@ -60,7 +60,7 @@ fn run(dir: &Path, batch: usize, length: usize) -> Result<(), EvalError> {
     let model = Executor::load(dir, &model::candle_device(crate::base::device::DeviceId::Cpu)?)?;
     let batch = random_batch(model.spec.vocab_size, batch, length);
     for _ in 0..3 {
-        let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
+        let packed = Packed::new(&batch.input_ids, &batch.type_ids, &batch.offsets);
         model.last_hidden_state(packed)?;
     }
     Ok(())

@@ -117,7 +117,7 @@ impl Comparison {
         let (model, written) = (Executor::new(model)?, Executor::new(written)?);
         let mut comparison = Self::default();
         for batch in &samples.batches {
-            let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
+            let packed = Packed::new(&batch.input_ids, &batch.type_ids, &batch.offsets);
             let untyped = vec![0; batch.type_ids.len()];
             let seen = if sees_types { packed } else { Packed { type_ids: &untyped, ..packed } };
             let (expected, found) = (model.answers(packed)?, written.answers(seen)?);

@@ -20,7 +20,7 @@ pub(super) fn compare(file: &Path, model: Model, samples: &Samples) -> Result<Co
     let executor = Executor::new(model)?;
     let mut comparison = Comparison::default();
     for batch in &samples.batches {
-        let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
+        let packed = Packed::new(&batch.input_ids, &batch.type_ids, &batch.offsets);
         let expected = executor.answers(packed)?;
         let found = reader.run(batch, &spec)?;
         let n_rows = batch.len();

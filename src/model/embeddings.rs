@@ -17,7 +17,7 @@ use super::{
 /// # Shapes
 /// → `[tokens, hidden]`.
 pub(super) fn forward(pass: &Pass<'_>) -> Result<Tensor, ModelError> {
-    let (spec, Packed { input_ids, type_ids, offsets }) = (&pass.model.spec, pass.batch);
+    let (spec, Packed { input_ids, type_ids, offsets, .. }) = (&pass.model.spec, pass.batch);
     let sequences = offsets.windows(2).map(|ends| &input_ids[ends[0]..ends[1]]);
     let positions: Vec<u32> = sequences.flat_map(|ids| spec.positions.rows(ids)).map(|row| row as u32).collect();
     // A family that has one type, or none, has none to tell apart.

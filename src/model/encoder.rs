@@ -64,7 +64,8 @@ impl<'a> Pass<'a> {
         if !model.int8.is_empty() && !model.device.is_cpu() {
             return Err(ModelError::Device("int8 models run on `cpu` only".to_owned()));
         }
-        let globals = model.globals(batch.offsets).into();
+        let chosen = || batch.globals.filter(|_| model.spec.global_projections).map(<[usize]>::to_vec);
+        let globals = chosen().unwrap_or_else(|| model.globals(batch.offsets)).into();
         let head_dim = model.spec.head_dim;
         let turns = |theta: f64| Turns::new(batch.offsets, theta, head_dim, &model.device);
         let turns = match model.spec.rotary {
@@ -226,7 +227,7 @@ impl Packed<'_> {
     /// Checks a batch against the shape of a model.
     ///
     /// # Errors
-    /// When its offsets are wrong, a sequence is longer than the model takes, or an id is out of range.
+    /// When its offsets or global tokens are wrong, a sequence is longer than the model takes, or an id is out of range.
     pub fn check(&self, spec: &EncoderSpec) -> Result<(), ModelError> {
         let wrong = |what: String| Err(ModelError::Checkpoint(what));
         let tokens = self.input_ids.len();
@@ -248,6 +249,14 @@ impl Packed<'_> {
             Some(id) => wrong(format!("the {what} {id} is out of range: the model has {n}")),
             None => Ok(()),
         };
+        let globals = self.globals.unwrap_or_default();
+        if !globals.is_sorted_by(|a, b| a < b) || globals.last().is_some_and(|last| *last >= tokens) {
+            return wrong(format!("the tokens that all see must ascend and be among the {tokens} of the batch"));
+        }
+        let has_windows = spec.layers.iter().any(|layer| layer.reach.is_some());
+        if !globals.is_empty() && has_windows && !spec.global_projections {
+            return wrong("the model's family has windows, but no tokens that all see".to_owned());
+        }
         bound("token id", self.input_ids, spec.vocab_size)?;
         // A family that has one type, or no types, has none to tell apart.
         if spec.type_vocab_size < 2 { Ok(()) } else { bound("token type", self.type_ids, spec.type_vocab_size) }

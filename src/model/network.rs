@@ -68,6 +68,23 @@ pub struct Packed<'a> {
     pub type_ids: &'a [u32],
     /// Where each sequence starts, and the end, `[rows + 1]`.
     pub offsets: &'a [usize],
+    /// The tokens that see, and are seen by, all of their sequences where attention has windows, ascending; those of
+    /// [`Model::globals`] without it.
+    pub globals: Option<&'a [usize]>,
+}
+
+impl<'a> Packed<'a> {
+    /// Ids and types of tokens, and where each sequence starts, and the end.
+    #[must_use]
+    pub fn new(input_ids: &'a [u32], type_ids: &'a [u32], offsets: &'a [usize]) -> Self {
+        Self { input_ids, type_ids, offsets, globals: None }
+    }
+
+    /// The same with other tokens that all see.
+    #[must_use]
+    pub fn with_globals(self, globals: &'a [usize]) -> Self {
+        Self { globals: Some(globals), ..self }
+    }
 }
 
 /// What a forward pass keeps beside its result, and whether it drops out.

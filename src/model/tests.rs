@@ -16,7 +16,7 @@ use candle_core::{Device, Tensor};
 use super::{EncoderSpec, Head, Int8Weight, Keep, LayerShape, Model, Packed, Quantized, ops::Route, parameters};
 
 /// Models with their results: BERT's in `models`, those of other families in `families`.
-pub(crate) const MODELS: [&str; 27] = [
+pub(crate) const MODELS: [&str; 28] = [
     "tiny-classifier",
     "tiny-gelu-new",
     "tiny-masked-lm",
@@ -32,6 +32,7 @@ pub(crate) const MODELS: [&str; 27] = [
     "electra-masked-lm",
     "longformer-classifier",
     "longformer-encoder",
+    "longformer-global",
     "longformer-masked-lm",
     "mobilebert-classifier",
     "mobilebert-layer-norm",
@@ -65,11 +66,13 @@ struct Rows {
     input_ids: Vec<u32>,
     type_ids: Vec<u32>,
     offsets: Vec<usize>,
+    globals: Option<Vec<usize>>,
 }
 
 impl Rows {
     fn packed(&self) -> Packed<'_> {
-        Packed { input_ids: &self.input_ids, type_ids: &self.type_ids, offsets: &self.offsets }
+        let globals = self.globals.as_deref();
+        Packed { globals, ..Packed::new(&self.input_ids, &self.type_ids, &self.offsets) }
     }
 
     fn of_lengths(lengths: &[usize], vocab_size: usize) -> Self {
@@ -82,6 +85,7 @@ impl Rows {
             input_ids: (0..tokens).map(|i| ((i * 31 + 7) % vocab_size) as u32).collect(),
             type_ids: (0..tokens).map(|i| (i % 2) as u32).collect(),
             offsets,
+            globals: None,
         }
     }
 }
@@ -98,7 +102,10 @@ fn expected(name: &str) -> (Rows, BTreeMap<String, Tensor>) {
     }
     let input_ids = ids("input_ids");
     let type_ids = if tensors.contains_key("type_ids") { ids("type_ids") } else { vec![0; input_ids.len()] };
-    (Rows { input_ids, type_ids, offsets }, tensors)
+    let is_global = tensors.contains_key("globals").then(|| ids("globals"));
+    let globals =
+        is_global.map(|mask| mask.iter().zip(0..).filter(|(mask, _)| **mask == 1).map(|(_, at)| at).collect());
+    (Rows { input_ids, type_ids, offsets, globals }, tensors)
 }
 
 fn difference(a: &Tensor, b: &Tensor) -> f32 {

@@ -40,6 +40,8 @@ pub struct Engine {
     spec: EncoderSpec,
     head: Head,
     labels: usize,
+    /// Whether layers have the projections of tokens that see everything.
+    has_globals: bool,
     embeddings: Embeddings,
     /// Some may be the same.
     layers: Vec<Arc<Layer>>,
@@ -75,12 +77,25 @@ impl Engine {
     /// # Errors
     /// When a parameter is missing or not on the CPU.
     pub fn new(model: Model) -> Result<Self, ModelError> {
+        let has_globals = !model.globals(&[0, 1]).is_empty();
+        Self::pack(model, has_globals)
+    }
+
+    /// The same for batches that name tokens that all see, which a model without a head has none of by itself.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_globals(model: Model) -> Result<Self, ModelError> {
+        let has_globals = model.spec.global_projections;
+        Self::pack(model, has_globals)
+    }
+
+    fn pack(model: Model, has_globals: bool) -> Result<Self, ModelError> {
         let (spec, head) = (model.spec.clone(), model.head.clone());
         let labels = match &head {
             Head::SequenceClassification { labels } => labels.len(),
             Head::None | Head::MaskedLm => 0,
         };
-        let has_globals = !model.globals(&[0, 1]).is_empty();
         let mut weights = Weights::new(model);
         let answer = Answer::new(&spec, &head, &mut weights)?;
         let mut layers: Vec<Arc<Layer>> = Vec::with_capacity(spec.n_layers());
@@ -94,7 +109,8 @@ impl Engine {
         }
         let final_norm = spec.pre_norm.then(|| Norm::new(&spec, FINAL_NORM, &mut weights)).transpose()?;
         let embeddings = Embeddings::new(&spec, &mut weights)?;
-        Ok(Self { spec, head, labels, embeddings, layers, final_norm, answer, arenas: Mutex::default() })
+        let arenas = Mutex::default();
+        Ok(Self { spec, head, labels, has_globals, embeddings, layers, final_norm, answer, arenas })
     }
 
     /// The logits: `[rows, labels]` of a classifier, `[tokens, vocab_size]` of a masked LM, none without a head.
@@ -104,7 +120,7 @@ impl Engine {
     /// # Errors
     /// When a sequence is too long or an id out of range.
     pub fn logits(&self, batch: Packed<'_>) -> Result<Option<Vec<f32>>, ModelError> {
-        batch.check(&self.spec)?;
+        self.check(batch)?;
         let rows = batch.offsets.len() - 1;
         let (width, is_by_row) = match &self.answer {
             Answer::None => return Ok(None),
@@ -123,12 +139,20 @@ impl Engine {
         Ok(Some(out))
     }
 
+    fn check(&self, batch: Packed<'_>) -> Result<(), ModelError> {
+        batch.check(&self.spec)?;
+        if self.has_globals || !self.spec.global_projections || batch.globals.is_none_or(<[usize]>::is_empty) {
+            return Ok(());
+        }
+        Err(ModelError::Checkpoint("the engine was packed without what tokens that all see need".to_owned()))
+    }
+
     /// The last hidden state, `[tokens, hidden_size]`.
     ///
     /// # Errors
     /// When a sequence is too long or an id out of range.
     pub fn last_hidden_state(&self, batch: Packed<'_>) -> Result<Vec<f32>, ModelError> {
-        batch.check(&self.spec)?;
+        self.check(batch)?;
         let hidden = self.spec.hidden_size;
         let mut out = vec![0.0; batch.input_ids.len() * hidden];
         let place = |rows: &Range<usize>| batch.offsets[rows.start] * hidden..batch.offsets[rows.end] * hidden;
@@ -186,7 +210,13 @@ impl Engine {
             offsets.extend(batch.offsets[rows.start..=rows.end].iter().map(|offset| offset - start));
             let mut globals = std::mem::take(&mut arena.globals);
             globals.clear();
-            globals.extend(model::globals(&self.spec, &self.head, &offsets));
+            match batch.globals.filter(|_| self.has_globals) {
+                Some(all) => {
+                    let of_chunk = all.iter().filter(|place| (start..end).contains(place));
+                    globals.extend(of_chunk.map(|place| place - start));
+                }
+                None => globals.extend(model::globals(&self.spec, &self.head, &offsets)),
+            }
             let (input_ids, type_ids) = (&batch.input_ids[start..end], &batch.type_ids[start..end]);
             let chunk = Chunk { input_ids, type_ids, offsets: &offsets, globals: &globals };
             run(chunk, threads_of_a_chunk, &mut arena, part);
@@ -236,11 +266,13 @@ impl Engine {
             },
         );
         let all = if firsts_only { self.layers.len().saturating_sub(1) } else { self.layers.len() };
+        let is_global = |start: &usize| chunk.globals.binary_search(start).is_ok();
+        let firsts_are_global = chunk.offsets[..chunk.offsets.len() - 1].iter().all(is_global);
         for (index, layer) in self.layers.iter().enumerate().take(all) {
             let width = self.qkv_width(index + 1);
             for_parts(arena, tokens, rows_of_part, (&mut x, hidden), (&mut next, width), |arena, rows, x, next| {
                 layer.attention.attend(chunk, &qkv, rows.clone(), x, arena);
-                self.finish(index, index + 1 == all, chunk, rows, x, next, arena);
+                self.finish(index, firsts_are_global && index + 1 == all, chunk, rows, x, next, arena);
             });
             std::mem::swap(&mut qkv, &mut next);
         }
@@ -264,7 +296,7 @@ impl Engine {
     }
 
     /// What follows attention in a layer, whose result is in `arena.context`, and what the next layer needs of these rows:
-    /// before one that is asked for first tokens only, that may be less.
+    /// before one that is asked for first tokens only, all of them global, that may be less.
     #[expect(clippy::too_many_arguments, reason = "a layer, its rows, and where they go")]
     fn finish(
         &self,

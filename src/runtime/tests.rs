@@ -32,7 +32,7 @@ impl Rows {
     }
 
     fn packed(&self) -> Packed<'_> {
-        Packed { input_ids: &self.input_ids, type_ids: &self.type_ids, offsets: &self.offsets }
+        Packed::new(&self.input_ids, &self.type_ids, &self.offsets)
     }
 }
 
@@ -101,6 +101,40 @@ fn int8_models_answer_as_with_candle() {
 }
 
 #[test]
+fn tokens_that_all_see_may_be_named() {
+    for (name, is_int8) in
+        [("longformer-global", false), ("longformer-classifier", false), ("longformer-classifier", true)]
+    {
+        let model = if is_int8 { int8(load(name), false, &["classifier"]) } else { load(name) };
+        let rows = Rows::of(&model.spec, 9);
+        // The first token of some sequences, later ones of others, none of the last.
+        let globals: Vec<usize> = rows.offsets[..8].iter().zip(0..).map(|(start, at)| start + at % 2).collect();
+        let batch = rows.packed().with_globals(&globals);
+        let expected = model.forward(batch, Keep::default()).unwrap();
+        let (hidden, logits) = (expected.last_hidden_state.flatten_all().unwrap(), expected.logits);
+        let alike = if is_int8 {
+            Alike { difference: 0.2, cosine: 0.9995 }
+        } else {
+            Alike { difference: 2e-5, cosine: 1.0 - 1e-9 }
+        };
+        let engine = Engine::with_globals(model.clone()).unwrap();
+        assert_alike(name, &engine.last_hidden_state(batch).unwrap(), &hidden.to_vec1::<f32>().unwrap(), alike);
+        let logits = logits.map(|logits| logits.flatten_all().unwrap().to_vec1::<f32>().unwrap()).unwrap_or_default();
+        assert_alike(name, &engine.logits(batch).unwrap().unwrap_or_default(), &logits, alike);
+        let plain = engine.last_hidden_state(rows.packed()).unwrap();
+        assert_alike(
+            name,
+            &plain,
+            &Engine::new(model.clone()).unwrap().last_hidden_state(rows.packed()).unwrap(),
+            alike,
+        );
+    }
+    let engine = Engine::new(load("longformer-global")).unwrap();
+    let error = engine.last_hidden_state(Packed::new(&[3], &[0], &[0, 1]).with_globals(&[0])).unwrap_err().to_string();
+    assert!(error.contains("packed without what tokens that all see need"), "{error}");
+}
+
+#[test]
 fn threads_and_neighbours_do_not_change_a_bit() {
     let classifiers = [
         "tiny-classifier",
@@ -124,7 +158,8 @@ fn threads_and_neighbours_do_not_change_a_bit() {
         let labels = engine.labels;
         for (row, ends) in rows.offsets.windows(2).enumerate() {
             let (ids, types) = (&rows.input_ids[ends[0]..ends[1]], &rows.type_ids[ends[0]..ends[1]]);
-            let alone = Packed { input_ids: ids, type_ids: types, offsets: &[0, ends[1] - ends[0]] };
+            let offsets = [0, ends[1] - ends[0]];
+            let alone = Packed::new(ids, types, &offsets);
             for threads in [1, 4] {
                 assert_eq!(run(threads, alone).0, one.0[row * labels..][..labels]);
             }
@@ -136,7 +171,7 @@ fn threads_and_neighbours_do_not_change_a_bit() {
 fn what_is_wrong_with_a_batch_is_said() {
     let engine = Engine::new(load("tiny-classifier")).unwrap();
     let ids = vec![1_u32; 30];
-    let batch = |ids, offsets| Packed { input_ids: ids, type_ids: &[0; 30], offsets };
+    let batch = |ids, offsets| Packed::new(ids, &[0; 30], offsets);
     let error = engine.logits(batch(&ids, &[0, 30])).unwrap_err().to_string();
     assert!(error.contains("30 tokens; the model takes at most 24"), "{error}");
     let ids = vec![5000_u32; 30];

@@ -30,6 +30,7 @@ stages! {
     // models
     finetune::Finetune,
     distill::Distill,
+    lengthen::Lengthen,
     reduce_layers::ReduceLayers,
     prune::Prune,
     quantize::Quantize,

@@ -130,10 +130,8 @@ fn the_best_epoch_is_kept() {
         let report = train(&mut model, data, &objective, &options, &mut ()).unwrap();
         assert_eq!(report.best_epoch, best);
         let batch = &batches(&examples.encodings, 64, Order::File)[0];
-        let output = model.forward(
-            crate::model::Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets },
-            Keep::default(),
-        );
+        let output = model
+            .forward(crate::model::Packed::new(&batch.input_ids, &batch.type_ids, &batch.offsets), Keep::default());
         let logits: Vec<f32> = output.unwrap().logits.unwrap().flatten_all().unwrap().to_vec1().unwrap();
         assert_eq!(logits, objective.seen.borrow()[best - 1]);
     }

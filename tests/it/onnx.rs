@@ -79,7 +79,7 @@ fn case(model: &Path, file: &Path) -> Value {
     let input_ids: Vec<u32> = (0..tokens).map(|i| ((i * 31 + 7) % spec.vocab_size) as u32).collect();
     let type_ids: Vec<u32> = (0..tokens).map(|i| (i % spec.type_vocab_size.clamp(1, 2)) as u32).collect();
     let executor = Executor::new(model).unwrap();
-    let packed = Packed { input_ids: &input_ids, type_ids: &type_ids, offsets: &offsets };
+    let packed = Packed::new(&input_ids, &type_ids, &offsets);
     let logits = executor.logits(packed).unwrap();
     let answers = logits.unwrap_or_else(|| executor.last_hidden_state(packed).unwrap());
 

@@ -130,7 +130,7 @@ impl Teacher {
             if !progress(done) {
                 return Err(TrainError::Stopped);
             }
-            let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
+            let packed = Packed::new(&batch.input_ids, &batch.type_ids, &batch.offsets);
             let logits = executor.logits(packed)?;
             all.extend(logits.ok_or_else(|| TrainError::Unfit("the teacher has no head that gives logits".into()))?);
             done += batch.rows.len();
@@ -192,7 +192,7 @@ impl Teacher {
             let logits = Some(known.index_select(&Tensor::new(rows, known.device())?, 0)?);
             return Ok(TeacherOutput { logits, ..TeacherOutput::default() });
         }
-        let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
+        let packed = Packed::new(&batch.input_ids, &batch.type_ids, &batch.offsets);
         let states = self.model.forward(packed, Keep { dropout_seed: None, ..keep })?;
         Ok(TeacherOutput::of_states(states))
     }
@@ -210,7 +210,7 @@ fn answers(executor: &Executor, batch: &Batch, places: &[usize]) -> Result<Vec<K
         part.type_ids.extend_from_slice(&batch.type_ids[tokens]);
         part.offsets.push(part.input_ids.len());
     }
-    let packed = Packed { input_ids: &part.input_ids, type_ids: &part.type_ids, offsets: &part.offsets };
+    let packed = Packed::new(&part.input_ids, &part.type_ids, &part.offsets);
     let none = || TrainError::Unfit("the teacher has no head that gives logits".into());
     let StateAndLogits { state, logits } = executor.state_and_logits(packed)?.ok_or_else(none)?;
     let (width, labels) = (executor.spec.hidden_size, logits.len() / places.len());

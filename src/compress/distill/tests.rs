@@ -176,7 +176,7 @@ fn what_is_known_before_is_that_of_each_batch() {
 fn kept_layers_compute_what_they_did() {
     let (model, examples) = tiny();
     let batch = &batches(&examples.encodings, 8, Order::File)[0];
-    let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
+    let packed = Packed::new(&batch.input_ids, &batch.type_ids, &batch.offsets);
     let keep = Keep { hidden_states: true, ..Keep::default() };
     let whole = model.forward(packed, keep).unwrap();
     let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();

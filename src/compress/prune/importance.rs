@@ -107,7 +107,7 @@ pub fn measure(
 
 /// The cross entropy of one row.
 fn loss(model: &Model, batch: &Batch, label: u32) -> Result<Tensor, CompressError> {
-    let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
+    let packed = Packed::new(&batch.input_ids, &batch.type_ids, &batch.offsets);
     let output = model.forward(packed, Keep::default())?;
     let logits = output.logits.ok_or_else(|| CompressError::Unfit("the model gives no logits".into()))?;
     Ok(crate::train::loss::cross_entropy(&logits, &[label], 0.0)?)

@@ -105,8 +105,8 @@ mod tests {
             }
             let read = Model::load(&formats(theirs), &Device::Cpu).unwrap();
             assert_eq!(read.difference(&model, FloatType::F32).unwrap(), None);
-            let batch =
-                Packed { input_ids: &ids, type_ids: &vec![0; ids.len()], offsets: &[0, ids.len() / 2, ids.len()] };
+            let (types, offsets) = (vec![0; ids.len()], [0, ids.len() / 2, ids.len()]);
+            let batch = Packed::new(&ids, &types, &offsets);
             let answers = Executor::new(read).unwrap().answers(batch).unwrap();
             for (found, expected) in answers.iter().zip(numbers(&said["logits"][theirs])) {
                 assert!((f64::from(*found) - expected).abs() < 1e-5, "{theirs}: {found} {expected}");

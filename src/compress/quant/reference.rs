@@ -64,7 +64,7 @@ pub fn compare(parent: &Model, quantized: &Model, plan: &Quantization) -> Result
 
 /// The hidden states of a model: of the embeddings, and behind each layer.
 fn states(model: &Model, batch: &Batch) -> Result<Vec<Vec<f32>>, CompressError> {
-    let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
+    let packed = Packed::new(&batch.input_ids, &batch.type_ids, &batch.offsets);
     flat(&model.forward(packed, Keep { hidden_states: true, ..Keep::default() })?)
 }
 
@@ -77,7 +77,7 @@ fn reference(parent: &Model, plan: &Quantization, batch: &Batch) -> Result<Vec<V
         let weight = rounded(weight, group(plan, weight.dim(1)?)?, plan.scheme.bits())?;
         model.params.insert(name, weight);
     }
-    let packed = Packed { input_ids: &batch.input_ids, type_ids: &batch.type_ids, offsets: &batch.offsets };
+    let packed = Packed::new(&batch.input_ids, &batch.type_ids, &batch.offsets);
     let output = model.forward_changed(packed, Keep { hidden_states: true, ..Keep::default() }, &|module, x| {
         let is_rounded = plan.scheme == Scheme::W8A8 && plan.modules.iter().any(|other| other == module);
         if is_rounded { rounded(x, x.dim(1)?, 8) } else { Ok(x.clone()) }

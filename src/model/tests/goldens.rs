@@ -84,7 +84,7 @@ fn macs_are_counted() {
 fn wrong_batches_are_named() {
     let model = load("tiny-classifier");
     let run = |ids: &[u32], kinds: &[u32], offsets: &[usize]| {
-        let batch = Packed { input_ids: ids, type_ids: kinds, offsets };
+        let batch = Packed::new(ids, kinds, offsets);
         model.forward(batch, Keep::default()).err().unwrap().to_string()
     };
     assert_eq!(run(&[83], &[0], &[0, 1]), "the token id 83 is out of range: the model has 83");
@@ -92,6 +92,17 @@ fn wrong_batches_are_named() {
     assert_eq!(run(&[1; 25], &[0; 25], &[0, 25]), "row 0 of the batch has 25 tokens; the model takes at most 24");
     assert_eq!(run(&[1], &[0], &[0, 1, 1]), "row 1 of the batch has no tokens");
     assert_eq!(run(&[1], &[0], &[0, 2]), "a batch of 1 tokens has wrong offsets or token types");
+    let told = |name: &str, globals: &[usize]| {
+        let batch = Packed::new(&[3, 4], &[0, 0], &[0, 2]).with_globals(globals);
+        load(name).forward(batch, Keep::default()).err().map(|error| error.to_string())
+    };
+    for globals in [&[2_usize][..], &[1, 0], &[0, 0]] {
+        let expected = "the tokens that all see must ascend and be among the 2 of the batch";
+        assert_eq!(told("longformer-encoder", globals).as_deref(), Some(expected));
+    }
+    assert_eq!(told("tiny-encoder", &[1]), None, "all tokens of a BERT see all");
+    let expected = "the model's family has windows, but no tokens that all see";
+    assert_eq!(told("modernbert-masked-lm", &[1]).as_deref(), Some(expected));
 }
 
 /// candle's own BERT, on a padded batch with a mask.

@@ -128,7 +128,7 @@ impl Attention {
         }
     }
 
-    /// Whether first tokens, which are global where any token is, attend by hidden states.
+    /// Whether first tokens that are global attend by hidden states.
     pub(in crate::runtime) fn firsts_need_hidden_states_alone(&self) -> bool {
         self.global.as_ref().is_some_and(Global::reads_hidden_states)
     }

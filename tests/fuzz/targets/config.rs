@@ -11,6 +11,6 @@ use lmpipe::{
 fuzz_target!(|data: &[u8]| {
     let folder = lmpipe_fuzz::model("config.json", data, "model.safetensors");
     if let Ok(executor) = Model::load(folder.path(), &Device::Cpu).and_then(Executor::new) {
-        let _ = executor.answers(Packed { input_ids: &[2, 7, 3], type_ids: &[0, 0, 0], offsets: &[0, 3] });
+        let _ = executor.answers(Packed::new(&[2, 7, 3], &[0, 0, 0], &[0, 3]));
     }
 });
