@@ -6,6 +6,7 @@ pub mod device;
 pub mod digest;
 pub mod every;
 pub mod fs;
+pub mod guard;
 pub mod model_dir;
 pub mod node;
 pub mod plural;

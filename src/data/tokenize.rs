@@ -14,7 +14,7 @@ use tokenizers::{EncodeInput, PostProcessor, TruncationParams};
 
 use super::{DataError, Rows};
 use crate::base::{
-    fs,
+    fs, guard,
     model_dir::{self, TokenizerSource},
 };
 
@@ -47,7 +47,9 @@ impl Tokenizer {
                 let wrong = |what: &str| DataError::content(format!("`{}` is not a tokenizer: {what}", path.display()));
                 let bytes = fs::read(&path)?;
                 trust::check_pairs(&bytes).map_err(|what| wrong(&what))?;
-                let inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| wrong(&error.to_string()))?;
+                let inner = guard::caught(|| tokenizers::Tokenizer::from_bytes(bytes))
+                    .map_err(|panic| wrong(&panic))?
+                    .map_err(|error| wrong(&error.to_string()))?;
                 trust::check_template(&inner).map_err(|what| wrong(&what))?;
                 inner
             }

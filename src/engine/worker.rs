@@ -1,7 +1,6 @@
 //! Runs one stage on a thread of its own: gives it a folder and threads, catches its panic, times it, stores what it made.
 
 use std::{
-    any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Mutex, PoisonError, mpsc::Sender},
@@ -13,7 +12,7 @@ use super::{
     store::{Action, Claim, LastKey, Object, Origin, Parent, Store},
 };
 use crate::{
-    base::{abridge::abridged, digest::Digest, plural},
+    base::{abridge::abridged, digest::Digest, guard, plural},
     plan::{Key, NodeId, Plan},
     stage::{Artifact, Cancel, Lease, Partial, Progress, Record, RunView, StageCtx, StageError, StageSink},
 };
@@ -77,7 +76,9 @@ impl Shop<'_> {
             // A stage that is asked to stop may fail in any way on its way out.
             Ok(Err(_)) | Err(_) if self.cancel.is_cancelled() => Ending::Stopped { seconds },
             Ok(Err(error)) => Ending::Failed { error: abridged(&error.to_string()).into_owned(), seconds },
-            Err(panic) => Ending::Failed { error: format!("internal error: {}", message(panic.as_ref())), seconds },
+            Err(panic) => {
+                Ending::Failed { error: format!("internal error: {}", guard::message(panic.as_ref())), seconds }
+            }
         };
         let node = work.node;
         // Before anybody hears of it: who waits for it is not to find it taken.
@@ -209,9 +210,4 @@ impl StageSink for Reporter {
     fn note(&self, text: String) {
         let _ = self.news.send(News::Note(self.node, text));
     }
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message").to_owned()
 }

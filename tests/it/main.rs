@@ -4,6 +4,7 @@
 
 mod cli;
 mod diagnostics;
+mod finds;
 mod gates;
 mod gguf;
 mod hostile;

@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, path::Path};
 use arrow::record_batch::RecordBatch;
 
 use super::{DataError, columns};
-use crate::base::{plural, suggest};
+use crate::base::{guard, plural, suggest};
 
 /// A file format.
 pub(super) struct Reader {
@@ -38,7 +38,9 @@ pub(super) fn read(path: &Path, verbatim: &[&str]) -> Result<RecordBatch, DataEr
             plural::list(&known)
         )));
     };
-    let batch = columns::plain(&(reader.read)(path, verbatim)?)?;
+    // The libraries behind the readers are written for files that their own writers wrote.
+    let batch = guard::caught(|| columns::plain(&(reader.read)(path, verbatim)?))
+        .unwrap_or_else(|panic| Err(DataError::content(format!("damaged: {panic}"))))?;
     let mut names = BTreeSet::new();
     for field in batch.schema().fields() {
         if !names.insert(field.name().clone()) {
