@@ -87,6 +87,22 @@ pub struct Rows {
     pub ids: Vec<String>,
 }
 
+impl Rows {
+    /// The first rows, at most so many.
+    #[must_use]
+    pub fn first(mut self, n: usize) -> Self {
+        self.texts.truncate(n);
+        self.ids.truncate(n);
+        if let Some(pairs) = &mut self.pairs {
+            pairs.truncate(n);
+        }
+        if let Some(labels) = &mut self.labels {
+            labels.truncate(n);
+        }
+        self
+    }
+}
+
 impl Split {
     /// All splits, in order.
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];

@@ -2,11 +2,13 @@
 
 mod bootstrap;
 mod confusion;
+mod crossover;
 
 mod error;
 mod labels;
 mod machine;
 
+mod mechanism;
 mod metrics;
 mod paired;
 mod predict;
@@ -18,9 +20,11 @@ mod timing;
 
 pub use bootstrap::{Interval, bootstrap_median, bootstrap_metric, bootstrap_share_difference};
 pub use confusion::Counts;
+pub use crossover::{Crossover, Speedup, crossover};
 pub use error::EvalError;
 pub use labels::LabelMap;
 pub use machine::{Busy, Machine, cpu_seconds};
+pub use mechanism::Mechanism;
 pub use metrics::{ACCURACY, AGREEMENT, MACRO_F1, MATTHEWS, METRICS, Metric};
 pub use paired::{Contender, Effort, Ratio, Turns, bootstrap_difference, mcnemar};
 pub use predict::{InputFormat, OutputFormat, PredictOptions, predict};

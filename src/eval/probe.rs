@@ -1,17 +1,18 @@
 //! `probe`: the peak memory of one model, measured in a process of its own.
 //!
-//! `bench` starts the program again with `__probe MODEL_DIR --batch B --length L --threads N` and reads one line of JSON.
+//! `bench` starts the program again with `__probe MODEL_DIR --batch B --length L --threads N` and reads one line of JSON;
+//! `attention_lab` adds `--attention MECHANISM --window W`.
 
 use std::{path::Path, path::PathBuf};
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::EvalError;
+use super::{EvalError, Mechanism};
 use crate::{
     base::rng,
     data::Batch,
-    model::{self, Packed},
+    model::{self, Model, Packed},
     runtime::Executor,
 };
 
@@ -30,13 +31,13 @@ pub struct Probe {
 /// # Errors
 /// When the arguments are not those that `bench` writes, or the model cannot be run.
 pub fn probe(args: &[String]) -> Result<String, EvalError> {
-    let Args { model, batch, length, threads } = Args::parse(args)?;
+    let Args { model, batch, length, threads, attention } = Args::parse(args)?;
     let baseline_bytes = memory_bytes("VmRSS:");
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
         .map_err(|error| EvalError::Unfit(format!("cannot start {threads} threads: {error}")))?;
-    pool.install(|| run(&model, batch, length))?;
+    pool.install(|| run(&model, batch, length, attention))?;
     let found = Probe { peak_memory_bytes: memory_bytes("VmHWM:"), baseline_bytes };
     Ok(serde_json::to_string(&found).expect("numbers are JSON"))
 }
@@ -56,12 +57,24 @@ pub fn random_batch(vocab_size: usize, batch: usize, length: usize) -> Batch {
     }
 }
 
-fn run(dir: &Path, batch: usize, length: usize) -> Result<(), EvalError> {
-    let model = Executor::load(dir, &model::candle_device(crate::base::device::DeviceId::Cpu)?)?;
-    let batch = random_batch(model.spec.vocab_size, batch, length);
+fn run(dir: &Path, batch: usize, length: usize, attention: Option<(Mechanism, usize)>) -> Result<(), EvalError> {
+    let device = model::candle_device(crate::base::device::DeviceId::Cpu)?;
+    let batch = |vocab_size: usize| random_batch(vocab_size, batch, length);
+    let Some((mechanism, window)) = attention else {
+        let model = Executor::load(dir, &device)?;
+        let batch = batch(model.spec.vocab_size);
+        return repeat(&model, Packed::new(&batch.input_ids, &batch.type_ids, &batch.offsets));
+    };
+    let model = Executor::with_globals(mechanism.apply(Model::load(dir, &device)?, window))?;
+    let batch = mechanism.cut(batch(model.spec.vocab_size), window);
+    let packed = Packed::new(&batch.input_ids, &batch.type_ids, &batch.offsets);
+    let firsts = &batch.offsets[..batch.offsets.len() - 1];
+    repeat(&model, if mechanism == Mechanism::WindowGlobal { packed.with_globals(firsts) } else { packed })
+}
+
+fn repeat(model: &Executor, batch: Packed<'_>) -> Result<(), EvalError> {
     for _ in 0..3 {
-        let packed = Packed::new(&batch.input_ids, &batch.type_ids, &batch.offsets);
-        model.last_hidden_state(packed)?;
+        model.last_hidden_state(batch)?;
     }
     Ok(())
 }
@@ -71,19 +84,23 @@ struct Args {
     batch: usize,
     length: usize,
     threads: usize,
+    attention: Option<(Mechanism, usize)>,
 }
 
 impl Args {
     fn parse(args: &[String]) -> Result<Self, EvalError> {
-        let wrong = || EvalError::Unfit("usage: __probe MODEL_DIR --batch B --length L --threads N".into());
-        let [model, rest @ ..] = args else { return Err(wrong()) };
-        let number = |name: &str| {
-            let at = rest.iter().position(|arg| arg == name)?;
-            rest.get(at + 1)?.parse().ok().filter(|n| *n > 0)
+        let wrong = || {
+            EvalError::Unfit(
+                "usage: __probe MODEL_DIR --batch B --length L --threads N [--attention MECHANISM --window W]".into(),
+            )
         };
+        let [model, rest @ ..] = args else { return Err(wrong()) };
+        let text = |name: &str| rest.get(rest.iter().position(|arg| arg == name)? + 1);
+        let number = |name: &str| text(name)?.parse().ok().filter(|n| *n > 0);
+        let attention = text("--attention").and_then(|name| name.parse().ok()).zip(number("--window"));
         match (number("--batch"), number("--length"), number("--threads")) {
-            (Some(batch), Some(length), Some(threads)) if rest.len() == 6 => {
-                Ok(Self { model: model.into(), batch, length, threads })
+            (Some(batch), Some(length), Some(threads)) if rest.len() == if attention.is_some() { 10 } else { 6 } => {
+                Ok(Self { model: model.into(), batch, length, threads, attention })
             }
             _ => Err(wrong()),
         }
@@ -116,8 +133,17 @@ mod tests {
     #[test]
     fn arguments() {
         let parsed = Args::parse(&args("dir --batch 8 --length 128 --threads 1")).unwrap();
-        assert_eq!((parsed.batch, parsed.length, parsed.threads), (8, 128, 1));
-        for wrong in ["", "dir", "dir --batch 0 --length 1 --threads 1", "dir --batch 1 --length 1 --threads 1 --x 1"] {
+        assert_eq!((parsed.batch, parsed.length, parsed.threads, parsed.attention), (8, 128, 1, None));
+        let parsed =
+            Args::parse(&args("dir --batch 8 --length 128 --threads 1 --attention window --window 8")).unwrap();
+        assert_eq!(parsed.attention, Some((Mechanism::Window, 8)));
+        for wrong in [
+            "",
+            "dir",
+            "dir --batch 0 --length 1 --threads 1",
+            "dir --batch 1 --length 1 --threads 1 --x 1",
+            "dir --batch 1 --length 1 --threads 1 --attention x --window 8",
+        ] {
             assert!(Args::parse(&args(wrong)).is_err(), "{wrong}");
         }
     }

@@ -240,8 +240,8 @@ fn trained(seed: u32, epochs: [f64; 3]) -> Record {
             Better::Higher,
         )],
         curves: vec![
-            Curve { name: "training loss".into(), x: "step".into(), points: loss },
-            Curve { name: "validation accuracy".into(), x: "epoch".into(), points: accuracy },
+            Curve { name: "training loss".into(), x: "step".into(), of: None, is_log: false, points: loss },
+            Curve { name: "validation accuracy".into(), x: "epoch".into(), of: None, is_log: false, points: accuracy },
         ],
         facts: vec![("best epoch".into(), "2 of 3".into())],
         ..Record::default()

@@ -48,6 +48,8 @@ pub struct Report {
     pub speeds: Vec<SpeedTable>,
     /// Every evaluation with all its numbers.
     pub scores: Vec<ScoreLine>,
+    /// Attention mechanisms by length, a table a lab.
+    pub attention: Vec<AttentionTable>,
     /// Training curves, a plot a quantity.
     pub curves: Vec<CurvePlot>,
     /// Confusion matrices.
@@ -279,6 +281,45 @@ pub struct ScoreLine {
     pub metrics: Vec<Metric>,
 }
 
+/// Attention mechanisms by length.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AttentionTable {
+    /// The stage.
+    pub stage: String,
+    /// The model.
+    pub model: String,
+    /// How wide windows are: `512 tokens`.
+    pub window: Option<String>,
+    /// Tokens of a text, a column each.
+    pub lengths: Vec<u64>,
+    /// The mechanisms, full attention first.
+    pub lines: Vec<AttentionLine>,
+    /// Time, memory and work by length.
+    pub curves: Vec<CurvePlot>,
+}
+
+/// A mechanism.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AttentionLine {
+    /// Its name: `window_global`.
+    pub mechanism: String,
+    /// From which length on it is faster than full attention, in words.
+    pub crossover: Option<String>,
+    /// What it takes at each length.
+    pub cells: Vec<AttentionCell>,
+}
+
+/// A mechanism at a length.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AttentionCell {
+    /// The median time of a text.
+    pub time: Option<Metric>,
+    /// How many times as fast as full attention.
+    pub speedup: Option<Metric>,
+    /// The share of texts whose label it finds.
+    pub accuracy: Option<Metric>,
+}
+
 /// Curves of one quantity, a line a stage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CurvePlot {
@@ -286,6 +327,8 @@ pub struct CurvePlot {
     pub name: String,
     /// What the x axis counts.
     pub x: String,
+    /// Whether both axes are logarithmic.
+    pub is_log: bool,
     /// The lines.
     pub series: Vec<Series>,
 }

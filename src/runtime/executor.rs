@@ -44,6 +44,20 @@ impl Executor {
         Ok(Self { spec, head, place })
     }
 
+    /// The same for batches that name tokens that all see ([`Packed::globals`]).
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_globals(model: Model) -> Result<Self, ModelError> {
+        let (spec, head) = (model.spec.clone(), model.head.clone());
+        let place = if model.device.is_cpu() {
+            Place::Cpu(Box::new(Engine::with_globals(model)?))
+        } else {
+            Place::Device(Box::new(model))
+        };
+        Ok(Self { spec, head, place })
+    }
+
     /// Reads a Hugging Face directory.
     ///
     /// # Errors

@@ -48,6 +48,12 @@ pub struct Curve {
     pub name: String,
     /// What the x axis counts: `step`, `epoch`.
     pub x: String,
+    /// Whose curve it is, where a stage has several of a name; the stage's own without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// Whether both axes are logarithmic: for what grows with a power.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_log: bool,
     /// The points, `[x, y]`.
     pub points: Vec<[f64; 2]>,
 }

@@ -12,7 +12,7 @@ use super::evaluate::write_scores;
 use crate::{
     base::{fs::AtPath, units},
     data::{self, Batch, Column},
-    eval::{self, Busy, Machine, Probe},
+    eval::{self, Busy, Machine, Mechanism, Probe},
     model::{self, Model, Quantized, Width},
     runtime::Executor,
     stage::{
@@ -156,7 +156,7 @@ impl Stage for Bench {
                 return Err(StageError::msg(format!("`{}` is in `models` twice", contender.name)));
             }
         }
-        describe_machine(ctx, params);
+        describe_machine(ctx, params.rounds);
         for contender in &contenders {
             describe_model(ctx, contender)?;
         }
@@ -247,7 +247,8 @@ impl Contender {
     }
 }
 
-fn describe_machine(ctx: &mut StageCtx<'_>, params: &Params) {
+/// Where and how times are taken.
+pub(super) fn describe_machine(ctx: &mut StageCtx<'_>, rounds: usize) {
     let machine = Machine::here();
     let lease = ctx.lease;
     let facts = [
@@ -261,7 +262,7 @@ fn describe_machine(ctx: &mut StageCtx<'_>, params: &Params) {
         ("exclusive", if lease.exclusive { "yes" } else { "no" }.to_owned()),
         ("kernel", model::int8_kernel().to_owned()),
         ("lmpipe", env!("CARGO_PKG_VERSION").to_owned()),
-        ("rounds", params.rounds.to_string()),
+        ("rounds", rounds.to_string()),
     ];
     for (name, text) in facts {
         ctx.record.fact(name, text);
@@ -364,7 +365,7 @@ fn memory(ctx: &mut StageCtx<'_>, params: &Params, contender: &Contender) -> Res
     ctx.check_cancelled()?;
     let batch = params.batch.iter().copied().max().unwrap_or(1);
     let length = params.length.iter().copied().max().unwrap_or(1);
-    let found = run_probe(ctx.program, &contender.artifact.dir, (batch, length, ctx.lease.threads))
+    let found = run_probe(ctx.program, (&contender.artifact.dir, None), (batch, length, ctx.lease.threads))
         .map_err(|error| error.context(format!("cannot measure the memory of `{}`", contender.name)))?;
     ctx.metric(
         format!("{}.peak_memory_bytes", contender.name),
@@ -382,15 +383,23 @@ fn memory(ctx: &mut StageCtx<'_>, params: &Params, contender: &Contender) -> Res
     Ok(())
 }
 
-fn run_probe(program: &Path, dir: &Path, (batch, length, threads): (usize, usize, usize)) -> Result<Probe, StageError> {
-    let output = Command::new(program)
+/// Runs a model in a process of its own, as it is or with an attention mechanism and its window.
+pub(super) fn run_probe(
+    program: &Path,
+    (dir, attention): (&Path, Option<(Mechanism, usize)>),
+    (batch, length, threads): (usize, usize, usize),
+) -> Result<Probe, StageError> {
+    let mut command = Command::new(program);
+    let command = command
         .arg("__probe")
         .arg(dir)
         .args(["--batch", &batch.to_string()])
         .args(["--length", &length.to_string()])
-        .args(["--threads", &threads.to_string()])
-        .output()
-        .at("cannot start", program)?;
+        .args(["--threads", &threads.to_string()]);
+    if let Some((mechanism, window)) = attention {
+        command.args(["--attention", mechanism.name(), "--window", &window.to_string()]);
+    }
+    let output = command.output().at("cannot start", program)?;
     if !output.status.success() {
         let told = String::from_utf8_lossy(&output.stderr);
         let told = told.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing");

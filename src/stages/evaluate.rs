@@ -58,7 +58,7 @@ pub(super) struct Evaluate;
 
 impl Stage for Evaluate {
     const KIND: &'static str = "evaluate";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const ABOUT: &'static str =
         "scores a model on a dataset: accuracy, F1, agreement with a teacher, all with intervals";
     const INPUTS: &'static [Port] = &[Port::model("model"), Port::dataset("data"), Port::model("teacher").optional()];

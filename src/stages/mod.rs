@@ -38,6 +38,7 @@ stages! {
     // proof
     evaluate::Evaluate,
     bench::Bench,
+    attention_lab::AttentionLab,
     compare_speed::CompareSpeed,
     compare_scores::CompareScores,
     report::ReportStage,

@@ -36,6 +36,7 @@ impl Renderer for Markdown {
         models(&mut out, report);
         seeds(&mut out, report);
         steps(&mut out, report);
+        attention(&mut out, report);
         warnings(&mut out, report);
         stages(&mut out, report);
         if !report.command.is_empty() {
@@ -113,6 +114,30 @@ fn seeds(out: &mut String, report: &Report) {
         out.push('\n');
     }
     out.push('\n');
+}
+
+fn attention(out: &mut String, report: &Report) {
+    for table in &report.attention {
+        let lengths: Vec<String> = table.lengths.iter().map(|length| format!(" {length} tokens |")).collect();
+        let _ = writeln!(
+            out,
+            "**Attention by length: {}**\n\n| Mechanism |{} Faster than full |",
+            code(&table.model),
+            lengths.concat()
+        );
+        let _ = writeln!(out, "|:--|{}:--|", "--:|".repeat(table.lengths.len()));
+        for line in &table.lines {
+            let _ = write!(out, "| {} |", code(&line.mechanism));
+            for cell in &line.cells {
+                let time = cell.time.as_ref().map(|time| words::value(time.unit, time.value)).unwrap_or_default();
+                let speedup =
+                    cell.speedup.as_ref().map(|speedup| format!(", {:.2}×", speedup.value)).unwrap_or_default();
+                let _ = write!(out, " {time}{speedup} |");
+            }
+            let _ = writeln!(out, " {} |", line.crossover.as_deref().unwrap_or_default());
+        }
+        out.push('\n');
+    }
 }
 
 fn steps(out: &mut String, report: &Report) {

@@ -1,5 +1,6 @@
 //! The finding in one plain sentence.
 
+use super::attention;
 use crate::{
     base::{plural, units},
     report::{
@@ -16,7 +17,9 @@ pub(super) fn of(report: &Report) -> String {
     match (model(&report.subject), model(&report.baseline)) {
         (Some(subject), Some(baseline)) if subject.name != baseline.name => versus(report, subject, baseline),
         (Some(subject), _) | (None, Some(subject)) => alone(report, subject),
-        (None, None) => without_models(report),
+        (None, None) => {
+            report.attention.first().and_then(attention::headline).unwrap_or_else(|| without_models(report))
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! From the records of a run to what a report shows.
 
+mod attention;
 mod gates;
 mod headline;
 mod models;
@@ -13,9 +14,9 @@ use std::collections::BTreeSet;
 pub use self::paired::Answers;
 use self::{models::Table, sources::Sources};
 use super::model::{
-    ConfusionLine, CurvePlot, Environment, Options, Report, ScoreLine, Series, StageLine, StageSamples,
+    AttentionTable, ConfusionLine, CurvePlot, Environment, Options, Report, ScoreLine, Series, StageLine, StageSamples,
 };
-use crate::stage::{Artifact, Metric, RunNode, RunStatus, RunView};
+use crate::stage::{Artifact, Metric, Record, RunNode, RunStatus, RunView};
 
 impl Report {
     /// Gathers a report of a run.
@@ -50,7 +51,8 @@ impl Report {
             steps: steps::of(run, &table),
             speeds: table.speeds(),
             scores: score_lines(&sources),
-            curves: curves(run),
+            attention: attention(run, &sources),
+            curves: curves(run, |kind| kind != LAB),
             confusions: confusions(&sources),
             samples: samples(run),
             stages: run.nodes.iter().map(stage_line).collect(),
@@ -102,20 +104,39 @@ fn score_lines(sources: &Sources<'_>) -> Vec<ScoreLine> {
         .collect()
 }
 
+/// The stage whose curves are by length.
+const LAB: &str = "attention_lab";
+
+fn attention(run: &RunView, sources: &Sources<'_>) -> Vec<AttentionTable> {
+    let table = |(stage, model, record): &(&str, String, &Record)| AttentionTable {
+        curves: plots(run.nodes.iter().filter(|node| node.name == *stage)),
+        ..attention::table(stage, model, record)
+    };
+    sources.labs.iter().map(table).collect()
+}
+
+/// The curves of stages of some kinds.
+fn curves(run: &RunView, shows: impl Fn(&str) -> bool) -> Vec<CurvePlot> {
+    plots(run.nodes.iter().filter(|node| shows(&node.kind)))
+}
+
 /// One plot a quantity, in the order in which the run first shows it.
-fn curves(run: &RunView) -> Vec<CurvePlot> {
+fn plots<'a>(nodes: impl Iterator<Item = &'a RunNode>) -> Vec<CurvePlot> {
     let mut plots: Vec<CurvePlot> = Vec::new();
-    for node in &run.nodes {
+    for node in nodes {
         for curve in &node.record.curves {
             let points: Vec<_> =
                 curve.points.iter().copied().filter(|point| point.iter().all(|value| value.is_finite())).collect();
             if points.is_empty() {
                 continue;
             }
-            let series = Series { name: node.name.clone(), points };
+            let series = Series { name: curve.of.clone().unwrap_or_else(|| node.name.clone()), points };
             match plots.iter_mut().find(|plot| plot.name == curve.name && plot.x == curve.x) {
                 Some(plot) => plot.series.push(series),
-                None => plots.push(CurvePlot { name: curve.name.clone(), x: curve.x.clone(), series: vec![series] }),
+                None => {
+                    let (name, x, is_log) = (curve.name.clone(), curve.x.clone(), curve.is_log);
+                    plots.push(CurvePlot { name, x, is_log, series: vec![series] });
+                }
             }
         }
     }

@@ -8,6 +8,8 @@ pub(super) struct Sources<'a> {
     pub(super) evaluations: Vec<Evaluation<'a>>,
     /// Speed and size of many models on one machine.
     pub(super) benches: Vec<Bench<'a>>,
+    /// Attention mechanisms by length: stage, model, and all that the stage left behind.
+    pub(super) labs: Vec<(&'a str, String, &'a Record)>,
 }
 
 /// An evaluation.
@@ -65,7 +67,7 @@ pub(super) type Point = (u64, u64);
 impl<'a> Sources<'a> {
     /// The wired scores; when nothing is wired, every evaluation and bench of the run.
     pub(super) fn of(run: &'a RunView, scores: &'a [Artifact]) -> Self {
-        let mut sources = Self { evaluations: Vec::new(), benches: Vec::new() };
+        let mut sources = Self { evaluations: Vec::new(), benches: Vec::new(), labs: Vec::new() };
         for artifact in scores {
             let port = |name: &str| {
                 let (_, names) = artifact.inputs.iter().find(|(port, _)| port == name)?;
@@ -76,7 +78,9 @@ impl<'a> Sources<'a> {
             sources.add(&artifact.name, &artifact.stage, wired, any, &artifact.record);
         }
         if scores.is_empty() {
-            for node in run.nodes.iter().filter(|node| matches!(node.kind.as_str(), "evaluate" | "bench")) {
+            for node in
+                run.nodes.iter().filter(|node| matches!(node.kind.as_str(), "evaluate" | "bench" | "attention_lab"))
+            {
                 let first = node.inputs.first().map(String::as_str);
                 sources.add(&node.name, &node.kind, [None; 3], first, &node.record);
             }
@@ -94,6 +98,11 @@ impl<'a> Sources<'a> {
         any: Option<&str>,
         record: &'a Record,
     ) {
+        if kind == "attention_lab" {
+            let model = model.or(any).unwrap_or("the model");
+            self.labs.push((stage, model.to_owned(), record));
+            return;
+        }
         let entries: Vec<_> = record
             .metrics
             .iter()

@@ -6,7 +6,7 @@ use super::{
     scale::Scale,
     svg::{Anchor, Svg, shorten, text_width},
 };
-use crate::report::model::Series;
+use crate::report::model::CurvePlot;
 
 const WIDTH: f64 = 520.0;
 const HEIGHT: f64 = 300.0;
@@ -16,14 +16,23 @@ const MOST_POINTS: usize = 120;
 pub(super) const STYLES: usize = 6;
 
 /// A plot of curves.
-pub(in crate::report) fn lines(title: &str, x_title: &str, series: &[Series]) -> String {
+pub(in crate::report) fn lines(plot: &CurvePlot) -> String {
+    let CurvePlot { name: title, x: x_title, is_log, series } = plot;
     let thin: Vec<Vec<[f64; 2]>> = series.iter().map(|series| thinned(&series.points)).collect();
     let names: Vec<_> = series.iter().map(|series| shorten(&series.name, 120.0)).collect();
     let names_width = names.iter().map(|name| text_width(name)).fold(30.0, f64::max);
     let frame = Frame { left: 52.0, top: 30.0, right: WIDTH - names_width - 22.0, bottom: HEIGHT - 46.0 };
     let values = |axis: usize| thin.iter().flatten().map(move |point| point[axis]);
-    let x = Scale::exact(values(0), frame.left, frame.right);
-    let y = Scale::linear(values(1), frame.bottom, frame.top);
+    let x = if *is_log {
+        Scale::powers(values(0), frame.left, frame.right)
+    } else {
+        Scale::exact(values(0), frame.left, frame.right)
+    };
+    let y = if *is_log {
+        Scale::logarithmic(values(1), frame.bottom, frame.top)
+    } else {
+        Scale::linear(values(1), frame.bottom, frame.top)
+    };
 
     let mut svg = Svg::new(WIDTH, HEIGHT, format!("{title} by {x_title}"));
     let (show_x, show_y) = (axes::plain(&x), axes::plain(&y));
@@ -79,14 +88,14 @@ mod tests {
     use crate::report::Answers;
     use crate::report::{
         fixture,
-        model::{Options, Report},
+        model::{Options, Report, Series},
     };
 
     #[test]
     fn curves_of_three_stages() {
         let report = Report::gather(&fixture::run(), &fixture::scores(), &Answers::new(), &Options::default());
         let plot = &report.curves[1];
-        insta::assert_snapshot!(lines(&plot.name, &plot.x, &plot.series));
+        insta::assert_snapshot!(lines(plot));
     }
 
     #[test]
@@ -101,9 +110,28 @@ mod tests {
     #[test]
     fn odd_curves_draw() {
         for points in [vec![], vec![[1.0, 0.5]], vec![[1.0, 0.5], [1.0, 0.5]]] {
-            let text = lines("loss", "step", &[Series { name: "a".into(), points }]);
-            assert!(text.ends_with("</svg>") && !text.contains("NaN"), "{text}");
+            for is_log in [false, true] {
+                let series = vec![Series { name: "a".into(), points: points.clone() }];
+                let text = lines(&CurvePlot { name: "loss".into(), x: "step".into(), is_log, series });
+                assert!(text.ends_with("</svg>") && !text.contains("NaN"), "{text}");
+            }
         }
-        assert!(lines("loss", "step", &[]).ends_with("</svg>"));
+        let empty = CurvePlot { name: "loss".into(), x: "step".into(), is_log: false, series: Vec::new() };
+        assert!(lines(&empty).ends_with("</svg>"));
+    }
+
+    #[test]
+    fn powers_are_straight_on_logarithmic_axes() {
+        let series = |name: &str, power: i32| {
+            let lengths = [512.0_f64, 1024.0, 2048.0, 4096.0];
+            Series { name: name.into(), points: lengths.map(|x| [x, 20.0 * (x / 512.0).powi(power)]).to_vec() }
+        };
+        let series = vec![series("full", 2), series("window", 1)];
+        insta::assert_snapshot!(lines(&CurvePlot {
+            name: "time (ms)".into(),
+            x: "tokens".into(),
+            is_log: true,
+            series
+        }));
     }
 }

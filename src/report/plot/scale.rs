@@ -41,12 +41,27 @@ impl Scale {
         if low <= 0.0 || high / low <= 12.0 {
             return Self::linear(values.iter().copied().chain([0.0]), from, to);
         }
-        let (low, high) = (low / 1.25, high * 1.25);
+        Self::logarithmic(values.iter().copied(), from, to)
+    }
+
+    /// A logarithmic scale of what is above 0, with a margin and ticks at 1, 2 and 5.
+    pub(super) fn logarithmic(values: impl IntoIterator<Item = f64>, from: f64, to: f64) -> Self {
+        let (low, high) = range(values.into_iter().filter(|value| *value > 0.0));
+        let (low, high) = (low.max(f64::MIN_POSITIVE) / 1.25, high * 1.25);
         let ticks = (low.log10().floor() as i32..=high.log10().ceil() as i32)
             .flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(power)))
             .filter(|tick| (low..=high).contains(tick))
             .collect();
         Self { low, high, from, to, is_log: true, ticks }
+    }
+
+    /// A logarithmic scale that ends at the values, which are its ticks: for lengths that double.
+    pub(super) fn powers(values: impl IntoIterator<Item = f64>, from: f64, to: f64) -> Self {
+        let mut ticks: Vec<f64> = values.into_iter().filter(|value| *value > 0.0).collect();
+        ticks.sort_by(f64::total_cmp);
+        ticks.dedup();
+        let (low, high) = range(ticks.iter().copied());
+        Self { low: low.max(f64::MIN_POSITIVE), high, from, to, is_log: true, ticks }
     }
 
     /// The coordinate of a value.

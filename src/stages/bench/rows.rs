@@ -25,7 +25,7 @@ pub(super) fn measure(
     contenders: &[Contender],
 ) -> Result<(), StageError> {
     let Some(data) = ctx.optional("data").cloned() else { return Ok(()) };
-    let rows = first_rows(Dataset::open(&data.dir)?.rows(Split::Test)?, params.throughput_rows);
+    let rows = Dataset::open(&data.dir)?.rows(Split::Test)?.first(params.throughput_rows);
     let n_rows = rows.texts.len();
     if n_rows == 0 {
         return Err(StageError::msg(format!(
@@ -38,7 +38,7 @@ pub(super) fn measure(
         .map(|contender| Tokenizer::for_model(&contender.artifact.dir, contender.model.spec.vocab_size))
         .collect::<Result<Vec<_>, _>>()?;
     // A part of the rows warms up as well as all of them.
-    let few = first_rows(rows.clone(), 2 * params.throughput_batch);
+    let few = rows.clone().first(2 * params.throughput_batch);
     for (contender, tokenizer) in contenders.iter().zip(&tokenizers) {
         pass(ctx, params, (contender, tokenizer), &few)?;
     }
@@ -123,16 +123,4 @@ fn push_median(ctx: &mut StageCtx<'_>, name: String, mut values: Vec<f64>, unit:
     let [low, high] = eval::bootstrap_median(&values, ctx.seed);
     let metric = Metric::new(name, eval::percentile(&mut values, 0.5), unit, better);
     ctx.record.metrics.push(metric.with_interval(low, high));
-}
-
-fn first_rows(mut rows: Rows, n: usize) -> Rows {
-    rows.texts.truncate(n);
-    rows.ids.truncate(n);
-    if let Some(pairs) = &mut rows.pairs {
-        pairs.truncate(n);
-    }
-    if let Some(labels) = &mut rows.labels {
-        labels.truncate(n);
-    }
-    rows
 }

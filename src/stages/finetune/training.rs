@@ -138,7 +138,7 @@ impl TrainObserver for Watch<'_> {
 pub(in crate::stages) fn write_record(record: &mut Record, report: &TrainReport) {
     let mut curve = |name: String, x: &str, points: Vec<[f64; 2]>| {
         if !points.is_empty() {
-            record.curves.push(Curve { name, x: x.to_owned(), points });
+            record.curves.push(Curve { name, x: x.to_owned(), of: None, is_log: false, points });
         }
     };
     curve("training loss".into(), "step", report.loss_curve(POINTS));

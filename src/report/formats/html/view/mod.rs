@@ -1,5 +1,6 @@
 //! What the page's template shows: texts and plots, ready to print; a file a section.
 
+mod attention;
 mod quality;
 mod samples;
 mod speed;
@@ -10,6 +11,7 @@ mod summary;
 use serde::Serialize;
 
 use self::{
+    attention::Attention,
     quality::{Matrix, Score},
     samples::Samples,
     speed::Speed,
@@ -21,7 +23,7 @@ use crate::{
     base::{plural, units},
     report::{
         formats::gates_in_words,
-        model::{Outcome, Report},
+        model::{CurvePlot, Outcome, Report},
         plot,
         table::{self, Table},
         words,
@@ -49,6 +51,7 @@ pub(super) struct Page {
     steps: Option<Steps>,
     speeds: Vec<Speed>,
     scores: Vec<Score>,
+    attention: Vec<Attention>,
     curves: Vec<Plot>,
     confusions: Vec<Matrix>,
     samples: Vec<Samples>,
@@ -96,7 +99,8 @@ impl Page {
             steps: steps::of(report),
             speeds: report.speeds.iter().map(speed::of).collect(),
             scores: quality::scores(report),
-            curves: curves(report),
+            attention: report.attention.iter().map(attention::of).collect(),
+            curves: curves(&report.curves),
             confusions: quality::matrices(report),
             samples: report.samples.iter().map(samples::of).collect(),
             graph: stages::graph(report),
@@ -123,15 +127,14 @@ impl Page {
     }
 }
 
-fn curves(report: &Report) -> Vec<Plot> {
-    report
-        .curves
+fn curves(curves: &[CurvePlot]) -> Vec<Plot> {
+    curves
         .iter()
         .map(|curve| {
             let most = curve.series.iter().map(|series| plot::thinning(series.points.len())).max().unwrap_or(1);
             let caption =
                 if most > 1 { format!("Each point is the mean of up to {most} {}s.", curve.x) } else { String::new() };
-            Plot { title: words::capital(&curve.name), svg: plot::lines(&curve.name, &curve.x, &curve.series), caption }
+            Plot { title: words::capital(&curve.name), svg: plot::lines(curve), caption }
         })
         .collect()
 }
