@@ -1,10 +1,6 @@
 //! Exported files, in ONNX Runtime: what it makes of each family, and which operations it fuses.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::Path, process::Command};
 
 use lmpipe::{
     base::device::DeviceId,
@@ -13,7 +9,11 @@ use lmpipe::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{LmpipeTest, root};
+use crate::support::{
+    LmpipeTest,
+    python::{Needs, python},
+    root,
+};
 
 const MODELS: [&str; 10] = [
     "models/tiny-classifier",
@@ -30,7 +30,7 @@ const MODELS: [&str; 10] = [
 
 #[test]
 fn onnxruntime_says_the_same() {
-    let Some(python) = python() else { return };
+    let Some(python) = python(&Needs { package: "onnxruntime", module: "onnxruntime" }) else { return };
     let test = LmpipeTest::new();
     let mut cases = Vec::new();
     for name in MODELS {
@@ -121,36 +121,4 @@ fn check(python: &Path, test: &LmpipeTest, cases: &[Value]) -> Vec<Value> {
     let output = Command::new(python).arg(script).arg("arrays").arg(test.path("cases.json")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// A Python that has onnxruntime: the one that `LMPIPE_PYTHON` names, or one of a virtual environment that is made once and
-/// kept beside what cargo builds. Where none can be had, the test says so and is skipped.
-#[expect(
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test has its own environment, and says why it is skipped"
-)]
-fn python() -> Option<PathBuf> {
-    if let Ok(named) = env::var("LMPIPE_PYTHON") {
-        assert!(has_onnxruntime(Path::new(&named)), "`LMPIPE_PYTHON` is `{named}`, which has no onnxruntime");
-        return Some(named.into());
-    }
-    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("onnxruntime");
-    let python = venv.join("bin/python");
-    if !has_onnxruntime(&python) {
-        let run = |program: &Path, args: &[&str]| {
-            Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
-        };
-        let made = run(Path::new("python3"), &["-m", "venv", "--clear", &venv.display().to_string()]);
-        let _ = made && run(&python, &["-m", "pip", "install", "--quiet", "onnxruntime"]);
-    }
-    if has_onnxruntime(&python) {
-        return Some(python);
-    }
-    eprintln!("skipped: no Python with onnxruntime, and pip cannot install it; `LMPIPE_PYTHON` names one");
-    None
-}
-
-fn has_onnxruntime(python: &Path) -> bool {
-    Command::new(python).args(["-c", "import onnxruntime"]).output().is_ok_and(|output| output.status.success())
 }

@@ -1,13 +1,16 @@
 //! A store that machines share: what one made another takes, from a folder and from a bucket of a real S3 server.
 
 use std::{
-    env,
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
-use crate::support::{LmpipeTest, Outcome, root};
+use crate::support::{
+    LmpipeTest, Outcome,
+    python::{Needs, python},
+    root,
+};
 
 const RECIPE: &str = "\
 lmpipe: 1
@@ -84,7 +87,7 @@ fn what_is_wrong_with_it_stops_nobody() {
 
 #[test]
 fn through_a_bucket() {
-    let Some(python) = python() else { return };
+    let Some(python) = python(&Needs { package: "moto[s3,server]", module: "moto.server" }) else { return };
     let mut server = Server::start(&python);
     let address = server.address();
     let bucket = Command::new(&python)
@@ -132,25 +135,4 @@ impl Drop for Server {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// A Python with moto: the one that `LMPIPE_MOTO_PYTHON` names, or one that pip makes; none where it cannot.
-fn python() -> Option<PathBuf> {
-    if let Ok(named) = env::var("LMPIPE_MOTO_PYTHON") {
-        return Some(named.into());
-    }
-    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("moto");
-    let python = venv.join("bin/python");
-    let run =
-        |program: &Path, args: &[&str]| Command::new(program).args(args).output().is_ok_and(|it| it.status.success());
-    let has_moto = || run(&python, &["-c", "from moto.server import ThreadedMotoServer"]);
-    if !has_moto() {
-        let made = run(Path::new("python3"), &["-m", "venv", "--clear", &venv.display().to_string()]);
-        let _ = made && run(&python, &["-m", "pip", "install", "--quiet", "moto[s3,server]"]);
-    }
-    if has_moto() {
-        return Some(python);
-    }
-    eprintln!("skipped: no Python with moto, and pip cannot install it; `LMPIPE_MOTO_PYTHON` names one");
-    None
 }

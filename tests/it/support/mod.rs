@@ -1,5 +1,7 @@
 //! `LmpipeTest`: a project in a temporary folder, and the program run in it.
 
+pub(crate) mod python;
+
 use std::{
     fs,
     path::{Path, PathBuf},
