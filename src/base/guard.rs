@@ -51,7 +51,7 @@ mod tests {
         let empty: Vec<u8> = Vec::new();
         let told = caught(|| empty[std::hint::black_box(3)]).unwrap_err();
         assert!(told.contains("index out of bounds"), "{told}");
-        assert_eq!(caught(|| caught(|| panic!("inside")).map(|()| ())), Ok(Err("inside".to_owned())));
+        assert_eq!(caught(|| caught::<()>(|| panic!("inside"))), Ok(Err("inside".to_owned())));
         assert!(!IS_AWAITED.get());
     }
 }

@@ -224,6 +224,17 @@ impl Dataset {
         })
     }
 
+    /// A column of texts of a split; rows without a text have an empty one.
+    ///
+    /// # Errors
+    /// When there is no such split or column, or it does not hold texts.
+    pub fn texts(&self, split: Split, column: &str) -> Result<Vec<String>, DataError> {
+        let batch =
+            self.splits.get(&split).ok_or_else(|| DataError::content(format!("there is no {} split", split.name())))?;
+        let texts = columns::strings(batch, column)?;
+        Ok((0..texts.len()).map(|row| texts.value(row).to_owned()).collect())
+    }
+
     /// The same dataset with other texts in some splits (roles `text`, `pair` replaced, all other columns kept).
     ///
     /// # Errors

@@ -49,6 +49,12 @@ pub fn bootstrap_median(values: &[f64], seed: u64) -> Interval {
     })
 }
 
+/// The interval of the mean of some values.
+#[must_use]
+pub fn bootstrap_mean(values: &[f64], seed: u64) -> Interval {
+    resample(values.len(), seed, |rows| rows.iter().map(|&row| values[row]).sum::<f64>() / rows.len() as f64)
+}
+
 pub(super) fn resample(n: usize, seed: u64, mut statistic: impl FnMut(&[usize]) -> f64) -> Interval {
     if n == 0 {
         return [0.0, 0.0];

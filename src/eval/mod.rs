@@ -18,7 +18,7 @@ mod rouge;
 mod size;
 mod timing;
 
-pub use bootstrap::{Interval, bootstrap_median, bootstrap_metric, bootstrap_share_difference};
+pub use bootstrap::{Interval, bootstrap_mean, bootstrap_median, bootstrap_metric, bootstrap_share_difference};
 pub use confusion::Counts;
 pub use crossover::{Crossover, Speedup, crossover};
 pub use error::EvalError;

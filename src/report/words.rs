@@ -226,7 +226,15 @@ pub(super) fn seconds(seconds: f64) -> String {
 
 /// A metric's name in words: `size_bytes`, shown with its unit, reads as `size`.
 pub(super) fn metric_name(name: &str) -> String {
-    name.strip_suffix("_bytes").unwrap_or(name).replace('_', " ")
+    let words = name.strip_suffix("_bytes").unwrap_or(name).replace('_', " ");
+    // The measure is written as in its paper (Lin, 2004).
+    match words.strip_prefix("rouge") {
+        Some(rest) => match rest.trim_start().split_once(' ') {
+            Some((kind, rest)) => format!("ROUGE-{} {rest}", capital(kind)),
+            None => format!("ROUGE-{}", capital(rest.trim_start())),
+        },
+        None => words,
+    }
 }
 
 /// What became of a stage, in a word; a report waits while it is written.
@@ -251,6 +259,19 @@ pub(super) fn capital(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::model::Evidence;
+
+    #[test]
+    fn metrics_have_names_in_words() {
+        for (name, words) in [
+            ("size_bytes", "size"),
+            ("macro_f1", "macro f1"),
+            ("rouge1", "ROUGE-1"),
+            ("rouge_l", "ROUGE-L"),
+            ("rouge_lsum_vs_lead", "ROUGE-Lsum vs lead"),
+        ] {
+            assert_eq!(metric_name(name), words);
+        }
+    }
 
     #[test]
     fn gains_are_said_plainly() {

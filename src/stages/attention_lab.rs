@@ -12,7 +12,7 @@ use super::{
     evaluate::write_scores,
 };
 use crate::{
-    base::{plural, units},
+    base::units,
     compress,
     data::Batch,
     eval::{self, Crossover, Mechanism, Speedup},
@@ -295,7 +295,7 @@ impl Measured {
     /// Says from which length on each mechanism is faster than full attention, and leaves the curves.
     fn finish(self, ctx: &mut StageCtx<'_>, params: &Params, contenders: &[Contender]) {
         let (shortest, longest) = (params.lengths.first().copied(), params.lengths.last().copied());
-        let tokens = |n: Option<usize>| plural::count(n.unwrap_or(0), "token");
+        let tokens = |n: Option<usize>| format!("{} tokens", units::thousands(n.unwrap_or(0) as u64));
         for (mechanism, speedups) in &self.speedups {
             let told = match eval::crossover(speedups) {
                 Crossover::Always => format!("at every length, from {} on", tokens(shortest)),

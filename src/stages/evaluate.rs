@@ -34,12 +34,23 @@ pub(super) struct Params {
 /// A split that a model may be scored on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum ScoredSplit {
+pub(super) enum ScoredSplit {
     /// The split that nothing was trained or chosen on.
     #[default]
     Test,
     /// The split that decisions were made on: its scores flatter.
     Validation,
+}
+
+impl ScoredSplit {
+    /// The split, and its name.
+    pub(super) fn split(self) -> (Split, &'static str) {
+        let split = match self {
+            Self::Test => Split::Test,
+            Self::Validation => Split::Validation,
+        };
+        (split, split.name())
+    }
 }
 
 fn batch_size() -> usize {
@@ -83,11 +94,7 @@ impl Stage for Evaluate {
     }
 
     fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
-        let split = match params.split {
-            ScoredSplit::Test => Split::Test,
-            ScoredSplit::Validation => Split::Validation,
-        };
-        let split_name = if split == Split::Test { "test" } else { "validation" };
+        let (split, split_name) = params.split.split();
         let data = ctx.input("data")?.clone();
         let dataset = Dataset::open(&data.dir)?;
         let rows = dataset.rows(split)?;

@@ -37,6 +37,7 @@ stages! {
     export::Export,
     // proof
     evaluate::Evaluate,
+    summarize::Summarize,
     bench::Bench,
     attention_lab::AttentionLab,
     compare_speed::CompareSpeed,

@@ -140,7 +140,7 @@ fn tokens_that_all_see_look_across_their_sequences() {
     let shape = Shape { reach: Some(2), globals: &globals, ..shape(2, 6) };
     let [k, v] = [2, 3].map(|seed| noise(37 * 12, seed));
     let [q, gradient] = [1, 4].map(|seed| noise(globals.len() * 12, seed));
-    let mask = Some(Mask::new(0.2, 7, 1));
+    let mask = Mask::new(0.2, 7, 1);
     let expected = |q: &[f32], k: &[f32], v: &[f32]| {
         let (mut out, mut done, mut index) = (vec![0.0; q.len()], 0, 0);
         for ends in OFFSETS.windows(2) {
@@ -154,7 +154,7 @@ fn tokens_that_all_see_look_across_their_sequences() {
                     };
                     let sum: f64 = (ends[0]..ends[1]).map(|key| score(key).exp()).sum();
                     for key in ends[0]..ends[1] {
-                        let used = score(key).exp() / sum * f64::from(mask.unwrap().factor(index));
+                        let used = score(key).exp() / sum * f64::from(mask.factor(index));
                         index += 1;
                         for d in 0..6 {
                             out[global * 12 + head * 6 + d] += used * f64::from(v[key * 12 + head * 6 + d]);
@@ -167,11 +167,11 @@ fn tokens_that_all_see_look_across_their_sequences() {
         out
     };
     let mut out = vec![9.0; q.len()];
-    cross(&q, [&k, &v], shape, mask, &mut out);
+    cross(&q, [&k, &v], shape, Some(mask), &mut out);
     assert_close(&out, &expected(&q, &k, &v), 2e-6);
     let mut found = [vec![9.0; q.len()], vec![9.0; k.len()], vec![9.0; k.len()]];
     let [of_q, of_k, of_v] = &mut found;
-    cross_backward([&q, &k, &v], &gradient, shape, mask, [of_q, of_k, of_v]);
+    cross_backward([&q, &k, &v], &gradient, shape, Some(mask), [of_q, of_k, of_v]);
     let loss = |q: &[f32], k: &[f32], v: &[f32]| -> f64 {
         expected(q, k, v).iter().zip(&gradient).map(|(x, g)| x * f64::from(*g)).sum()
     };

@@ -131,12 +131,11 @@ fn plots<'a>(nodes: impl Iterator<Item = &'a RunNode>) -> Vec<CurvePlot> {
                 continue;
             }
             let series = Series { name: curve.of.clone().unwrap_or_else(|| node.name.clone()), points };
-            match plots.iter_mut().find(|plot| plot.name == curve.name && plot.x == curve.x) {
-                Some(plot) => plot.series.push(series),
-                None => {
-                    let (name, x, is_log) = (curve.name.clone(), curve.x.clone(), curve.is_log);
-                    plots.push(CurvePlot { name, x, is_log, series: vec![series] });
-                }
+            if let Some(plot) = plots.iter_mut().find(|plot| plot.name == curve.name && plot.x == curve.x) {
+                plot.series.push(series);
+            } else {
+                let (name, x, is_log) = (curve.name.clone(), curve.x.clone(), curve.is_log);
+                plots.push(CurvePlot { name, x, is_log, series: vec![series] });
             }
         }
     }

@@ -13,6 +13,7 @@ mod oracle;
 mod random;
 mod text_rank;
 mod walk;
+mod words;
 
 pub use idf::Idf;
 pub use lead::lead;
@@ -20,6 +21,7 @@ pub use lex_rank::{Links, MOST_LINKED, PAPER_THRESHOLD, lex_rank};
 pub use oracle::oracle;
 pub use random::random;
 pub use text_rank::text_rank;
+pub use words::Words;
 
 /// A document: its sentences in order, each a row of words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
