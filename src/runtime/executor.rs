@@ -35,13 +35,7 @@ impl Executor {
     /// # Errors
     /// When a parameter is missing.
     pub fn new(model: Model) -> Result<Self, ModelError> {
-        let (spec, head) = (model.spec.clone(), model.head.clone());
-        let place = if model.device.is_cpu() {
-            Place::Cpu(Box::new(Engine::new(model)?))
-        } else {
-            Place::Device(Box::new(model))
-        };
-        Ok(Self { spec, head, place })
+        Self::packed_by(Engine::new, model)
     }
 
     /// The same for batches that name tokens that all see ([`Packed::globals`]).
@@ -49,12 +43,13 @@ impl Executor {
     /// # Errors
     /// As [`Self::new`].
     pub fn with_globals(model: Model) -> Result<Self, ModelError> {
+        Self::packed_by(Engine::with_globals, model)
+    }
+
+    fn packed_by(pack: fn(Model) -> Result<Engine, ModelError>, model: Model) -> Result<Self, ModelError> {
         let (spec, head) = (model.spec.clone(), model.head.clone());
-        let place = if model.device.is_cpu() {
-            Place::Cpu(Box::new(Engine::with_globals(model)?))
-        } else {
-            Place::Device(Box::new(model))
-        };
+        let place =
+            if model.device.is_cpu() { Place::Cpu(Box::new(pack(model)?)) } else { Place::Device(Box::new(model)) };
         Ok(Self { spec, head, place })
     }
 

@@ -40,7 +40,7 @@ pub(super) struct Params {
     /// The language of stop words and stems, by its code.
     #[serde(default = "english")]
     language: String,
-    /// Whether ROUGE compares stems, as papers do.
+    /// Whether ROUGE compares stems, as papers do. Like rouge-score, it sees Latin letters and digits alone.
     #[serde(default = "yes")]
     stem: bool,
 }

@@ -2,7 +2,7 @@
 //!
 //! A stage makes parts of its output in order. Those that it has made since it last left something are written as one file, which
 //! begins with its digest and is named by its first part: the files of a stage follow each other without a gap, and what cannot be
-//! used ends them.
+//! used ends them. Each says how many parts there are in all, so that nothing is taken from a program that cuts them otherwise.
 
 use std::{
     path::PathBuf,
@@ -30,7 +30,7 @@ pub(in crate::stages) fn in_order<T: Serialize + DeserializeOwned>(
     count: usize,
     mut make: impl FnMut(usize) -> Result<T, StageError>,
 ) -> Result<Vec<T>, StageError> {
-    let mut shards = ctx.partial.map(Shards::new);
+    let mut shards = ctx.partial.map(|to| Shards::new(to, count));
     let mut parts: Vec<T> = shards.as_mut().map_or_else(Vec::new, Shards::found);
     parts.truncate(count);
     if !parts.is_empty() {
@@ -52,6 +52,8 @@ pub(in crate::stages) fn in_order<T: Serialize + DeserializeOwned>(
 /// The files of a stage.
 struct Shards<'a> {
     to: Partial<'a>,
+    /// Parts in all.
+    count: usize,
     /// Parts that are in files.
     kept: usize,
     /// When the last file was written, and how long that took.
@@ -59,8 +61,8 @@ struct Shards<'a> {
 }
 
 impl<'a> Shards<'a> {
-    fn new(to: Partial<'a>) -> Self {
-        Self { to, kept: 0, last: (Instant::now(), Duration::ZERO) }
+    fn new(to: Partial<'a>, count: usize) -> Self {
+        Self { to, count, kept: 0, last: (Instant::now(), Duration::ZERO) }
     }
 
     fn path(&self, first: usize) -> PathBuf {
@@ -80,7 +82,9 @@ impl<'a> Shards<'a> {
     fn read<T: DeserializeOwned>(&self, first: usize) -> Option<Vec<T>> {
         let bytes = files::read(&self.path(first)).ok()?;
         let (digest, parts) = bytes.split_at_checked(Digest::of(b"").to_string().len())?;
-        (digest == Digest::of(parts).to_string().as_bytes()).then(|| serde_json::from_slice(parts).ok())?
+        let is_whole = digest == Digest::of(parts).to_string().as_bytes();
+        let (count, parts): (usize, Vec<T>) = is_whole.then(|| serde_json::from_slice(parts).ok())??;
+        (count == self.count).then_some(parts)
     }
 
     fn is_due(&self, made: usize) -> bool {
@@ -98,7 +102,7 @@ impl<'a> Shards<'a> {
             return Ok(());
         }
         let began = Instant::now();
-        let json = serde_json::to_vec(&parts[self.kept..]).map_err(|error| StageError::msg(error.to_string()))?;
+        let json = serde_json::to_vec(&(self.count, &parts[self.kept..])).map_err(|error| StageError::msg(error.to_string()))?;
         let bytes = [Digest::of(&json).to_string().as_bytes(), &json].concat();
         let written = files::create_dir(self.to.dir).and_then(|()| files::write_atomic(&self.path(self.kept), &bytes));
         self.last = (Instant::now(), began.elapsed());
@@ -116,7 +120,7 @@ mod tests {
     fn files_follow_each_other_and_damage_ends_them() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("partial");
-        let new = |every| Shards::new(Partial { dir: &folder, every });
+        let new = |every| Shards::new(Partial { dir: &folder, every }, 6);
         let mut shards = new(Every::Steps(2));
         assert!(!shards.is_due(1) && shards.is_due(2));
         for made in [2, 3, 3, 6] {
@@ -138,6 +142,8 @@ mod tests {
         again.found::<usize>();
         again.write(&[0, 1, 2, 3]).unwrap();
         assert_eq!(found(Every::Steps(1)), [0, 1, 2, 3], "what stood behind the damage began at another part");
+        let mut otherwise = Shards::new(Partial { dir: &folder, every: Every::Never }, 7);
+        assert!(otherwise.found::<usize>().is_empty(), "seven parts are others than six");
         let mut never = new(Every::Never);
         never.write(&[1]).unwrap();
         assert!(!never.is_due(100));
