@@ -6,7 +6,7 @@ use std::{
     process::Stdio,
 };
 
-use crate::support::{LmpipeTest, root};
+use crate::support::{LmpipeTest, Outcome, root};
 
 const RECIPE: &str = "\
 lmpipe: 1
@@ -267,4 +267,34 @@ fn runs_are_listed_shown_compared_and_made_again() {
         .exits(1)
         .gives(&["✗  clean    made from something else", "✗  more     made from something else"])
         .tells(&["1 of 3 stages made the same bytes"]);
+}
+
+/// Whether a text stands in any file below a folder.
+fn holds(folder: &std::path::Path, text: &str) -> bool {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).any(|path| {
+        if path.is_dir() {
+            holds(&path, text)
+        } else {
+            String::from_utf8_lossy(&std::fs::read(path).unwrap()).contains(text)
+        }
+    })
+}
+
+#[test]
+fn secrets_of_the_environment_stay_there() {
+    let test = small();
+    let failing = RECIPE.replace("{delete: {rate: 0.1}}", "{replace: {rate: 0.1, table: none.tsv}}");
+    test.write("failing.yaml", &failing);
+    for (recipe, code) in [("recipe.yaml", 0), ("failing.yaml", 2)] {
+        let mut command = test.command(&["run", recipe]);
+        command.envs(["HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "MY_PASSWORD"].map(|name| (name, "hush-hush")));
+        let outcome = Outcome::of(&mut command).exits(code);
+        assert!(!outcome.stderr.contains("hush-hush") && !outcome.stdout.contains("hush-hush"), "{outcome:?}");
+    }
+    assert!(test.path(".lmpipe/runs").is_dir() && !holds(test.dir(), "hush-hush"));
+    // What a recipe names is its to show.
+    test.write("named.yaml", &RECIPE.replace("name: small", "name: named\nabout: \"{{ env.MY_PASSWORD }}\""));
+    let mut command = test.command(&["run", "named.yaml"]);
+    Outcome::of(command.env("MY_PASSWORD", "hush-hush")).success();
+    assert!(holds(test.dir(), "hush-hush"), "the search finds what is there");
 }
