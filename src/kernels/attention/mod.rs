@@ -6,16 +6,15 @@
 
 mod cross;
 mod product;
+mod rows;
+mod softmax;
 mod tasks;
 
-use super::{
-    dropout::Mask,
-    isa::{Isa, multiversion},
-    math::{exp, multiply_add},
-    shared::Shared,
-};
+use super::{dropout::Mask, isa::Isa, shared::Shared};
 pub use cross::{cross, cross_backward};
 use product::{Source, padded, product};
+use rows::{Put, clear, drop_rows, gather, gather_transposed, scatter};
+use softmax::{softmax, softmax_backward};
 use tasks::{Block, Scratch, Task, for_each, tasks};
 
 /// How a packed batch is cut into sequences and heads.
@@ -87,13 +86,12 @@ pub fn backward(
     shape.check(&[q, k, v, gradient, of_q, of_k, of_v]);
     let out = [Shared::new(of_q), Shared::new(of_k), Shared::new(of_v)];
     for_each(&tasks(shape), |isa, task, scratch| {
-        let mut put = Put::Over;
+        let put = if task.is_cut(shape) { Put::Add } else { Put::Over };
+        if put == Put::Add {
+            // Keys are seen from several blocks, whose parts are added in order.
+            clear(task, &[&out[1], &out[2]]);
+        }
         for block in task.blocks(shape) {
-            if put == Put::Over && block.keys.len() < task.len {
-                // Keys are seen from several blocks, whose parts are added in order.
-                task.clear(&[&out[1], &out[2]]);
-                put = Put::Add;
-            }
             let step = Step { task, of_queries: task, shape, block: &block, mask };
             attend_backward(isa, inputs, gradient, step, put, scratch, &out);
         }
@@ -114,13 +112,13 @@ struct Step<'a> {
 
 fn attend(isa: Isa, [q, k, v]: [&[f32]; 3], step: Step<'_>, scratch: &mut Scratch, out: &Shared<'_>) {
     let Step { task, of_queries, block, mask, .. } = step;
-    let Scratch { a, b, c, d, e, rows, .. } = scratch;
-    probabilities_of(isa, q, k, step, (rows, a, b), c);
+    let Scratch { a, b, c, d, e, .. } = scratch;
+    probabilities_of(isa, q, k, step, [a, b], c);
     drop_out(isa, step, c, d);
     let used = if mask.is_some() { &*d } else { &*c };
-    gather(isa, v, task, &block.keys, 1.0, b);
+    gather(isa, v, task, block.keys(), 1.0, b);
     multiply(isa, block.operands(used, false, b), task.head_dim, e);
-    scatter(e, of_queries, rows, Put::Over, out);
+    scatter(e, of_queries, block.queries(), Put::Over, out);
 }
 
 fn attend_backward(
@@ -133,26 +131,26 @@ fn attend_backward(
     [of_q, of_k, of_v]: &[Shared<'_>; 3],
 ) {
     let Step { task, of_queries, block, mask, .. } = step;
-    let Scratch { a, b, c, d, e, f, rows } = scratch;
-    let (head_dim, keys) = (task.head_dim, block.keys.len());
-    probabilities_of(isa, q, k, step, (rows, a, b), c);
+    let Scratch { a, b, c, d, e, f } = scratch;
+    let (head_dim, queries, keys) = (task.head_dim, block.queries(), block.keys());
+    probabilities_of(isa, q, k, step, [a, b], c);
     drop_out(isa, step, c, d);
     // dV = Pᵀ dO, with the probabilities as they were used.
-    gather(isa, gradient, of_queries, rows, 1.0, a);
+    gather(isa, gradient, of_queries, queries, 1.0, a);
     let used = if mask.is_some() { &*d } else { &*c };
     multiply(isa, block.operands(used, true, a), head_dim, e);
-    scatter(e, task, &block.keys, put, of_v);
+    scatter(e, task, keys, put, of_v);
     // dP = dO Vᵀ, through the mask, then through the softmax: dS = P (dP − Σ dP P).
-    gather_transposed(isa, v, task, &block.keys, b);
-    multiply(isa, Operands { a, a_transposed: false, b, rows: rows.len(), depth: head_dim }, keys, f);
+    gather_transposed(isa, v, task, keys, b);
+    multiply(isa, Operands { a, a_transposed: false, b, rows: queries.len(), depth: head_dim }, keys.len(), f);
     if mask.is_some() {
         drop_out(isa, step, f, d);
-        softmax_backward(isa, c, d, keys);
+        softmax_backward(isa, c, d, keys.len());
     } else {
-        softmax_backward(isa, c, f, keys);
+        softmax_backward(isa, c, f, keys.len());
     }
     let of_scores = if mask.is_some() { &*d } else { &*f };
-    from_scores(isa, [q, k], of_scores, step, (rows, a, e), put, [of_q, of_k]);
+    from_scores(isa, [q, k], of_scores, step, [a, e], put, [of_q, of_k]);
 }
 
 /// The probabilities before dropout, `[Σ heads · len²]`.
@@ -164,9 +162,8 @@ pub fn probabilities(q: &[f32], k: &[f32], shape: Shape<'_>) -> Vec<f32> {
     let mut out = vec![0.0; shape.n_probabilities()];
     let shared = Shared::new(&mut out);
     for_each(&tasks(shape), |isa, task, scratch| {
-        let Scratch { a, b, c, rows, .. } = scratch;
-        let block = task.whole();
-        probabilities_of(isa, q, k, Step::of(task, shape, &block), (rows, a, b), c);
+        let Scratch { a, b, c, .. } = scratch;
+        probabilities_of(isa, q, k, Step::of(task, shape, &task.whole()), [a, b], c);
         for (i, row) in c.chunks_exact(padded(task.len)).enumerate() {
             // SAFETY: the probabilities of different tasks, and different rows of one, do not overlap.
             let out = unsafe { shared.part(task.probabilities + i * task.len, task.len) };
@@ -192,14 +189,13 @@ pub fn probabilities_backward(
     let (mut of_q, mut of_k) = (vec![0.0; q.len()], vec![0.0; q.len()]);
     let (shared_q, shared_k) = (Shared::new(&mut of_q), Shared::new(&mut of_k));
     for_each(&tasks(shape), |isa, task, scratch| {
-        let Scratch { a, c, d, e, rows, .. } = scratch;
+        let Scratch { a, c, d, e, .. } = scratch;
         let block = task.whole();
-        rows.clone_from(&block.keys);
         gather_probabilities(p, task, c);
         gather_probabilities(gradient, task, d);
         softmax_backward(isa, c, d, task.len);
         let step = Step::of(task, shape, &block);
-        from_scores(isa, [q, k], d, step, (rows, a, e), Put::Over, [&shared_q, &shared_k]);
+        from_scores(isa, [q, k], d, step, [a, e], Put::Over, [&shared_q, &shared_k]);
     });
     (of_q, of_k)
 }
@@ -217,9 +213,9 @@ pub fn context(p: &[f32], v: &[f32], shape: Shape<'_>) -> Vec<f32> {
         let Scratch { b, c, e, .. } = scratch;
         let block = task.whole();
         gather_probabilities(p, task, c);
-        gather(isa, v, task, &block.keys, 1.0, b);
+        gather(isa, v, task, block.keys(), 1.0, b);
         multiply(isa, block.operands(c, false, b), task.head_dim, e);
-        scatter(e, task, &block.keys, Put::Over, &shared);
+        scatter(e, task, block.keys(), Put::Over, &shared);
     });
     out
 }
@@ -238,10 +234,10 @@ pub fn context_backward(p: &[f32], v: &[f32], gradient: &[f32], shape: Shape<'_>
         let (len, head_dim) = (task.len, task.head_dim);
         let block = task.whole();
         gather_probabilities(p, task, c);
-        gather(isa, gradient, task, &block.keys, 1.0, a);
+        gather(isa, gradient, task, block.keys(), 1.0, a);
         multiply(isa, block.operands(c, true, a), head_dim, e);
-        scatter(e, task, &block.keys, Put::Over, &shared_v);
-        gather_transposed(isa, v, task, &block.keys, b);
+        scatter(e, task, block.keys(), Put::Over, &shared_v);
+        gather_transposed(isa, v, task, block.keys(), b);
         multiply(isa, Operands { a, a_transposed: false, b, rows: len, depth: head_dim }, len, f);
         for (i, row) in f.chunks_exact(padded(len)).enumerate() {
             // SAFETY: the probabilities of different tasks, and different rows of one, do not overlap.
@@ -259,34 +255,24 @@ impl<'a> Step<'a> {
     }
 }
 
-/// `c = softmax(q kᵀ / √head_dim)` of a block, `[queries, padded(keys)]`, with `a` and `b` as room; `rows` gets its queries.
-fn probabilities_of(
-    isa: Isa,
-    q: &[f32],
-    k: &[f32],
-    step: Step<'_>,
-    (rows, a, b): (&mut Vec<u32>, &mut Vec<f32>, &mut Vec<f32>),
-    c: &mut Vec<f32>,
-) {
+/// `c = softmax(q kᵀ / √head_dim)` of a block, `[queries, padded(keys)]`, with `a` and `b` as room.
+fn probabilities_of(isa: Isa, q: &[f32], k: &[f32], step: Step<'_>, [a, b]: [&mut Vec<f32>; 2], c: &mut Vec<f32>) {
     let Step { task, of_queries, shape, block, .. } = step;
-    rows.clear();
-    rows.extend(block.queries.clone().map(|place| place as u32));
-    gather(isa, q, of_queries, rows, task.scale, a);
-    gather_transposed(isa, k, task, &block.keys, b);
-    let (rows, depth, keys) = (rows.len(), task.head_dim, block.keys.len());
-    multiply(isa, Operands { a, a_transposed: false, b, rows, depth }, keys, c);
+    let (queries, keys) = (block.queries(), block.keys());
+    gather(isa, q, of_queries, queries, task.scale, a);
+    gather_transposed(isa, k, task, keys, b);
+    multiply(isa, Operands { a, a_transposed: false, b, rows: queries.len(), depth: task.head_dim }, keys.len(), c);
     hide(shape, task, block, f32::NEG_INFINITY, c);
-    softmax(isa, c, keys);
+    softmax(isa, c, keys.len());
     hide(shape, task, block, 0.0, c);
 }
 
 /// Gives the pairs of tokens that do not see each other a value.
 fn hide(shape: Shape<'_>, task: Task, block: &Block, value: f32, c: &mut [f32]) {
     let Some(reach) = shape.reach else { return };
-    let start = block.keys.first().map_or(0, |first| *first as usize);
-    let near = start..start + block.near;
+    let (near, start) = (&block.near, block.near.start);
     let globals: Vec<usize> = task.globals(shape).filter(|place| near.contains(place)).collect();
-    for (query, row) in block.queries.clone().zip(c.chunks_exact_mut(padded(block.keys.len()))) {
+    for (query, row) in block.queries.clone().zip(c.chunks_exact_mut(padded(block.keys().len()))) {
         let (first, end) = (query.saturating_sub(reach), query.saturating_add(reach).saturating_add(1));
         for hidden in [near.start..first.max(near.start), end.min(near.end)..near.end] {
             let mut from = hidden.start;
@@ -306,17 +292,17 @@ fn from_scores(
     [q, k]: [&[f32]; 2],
     of_scores: &[f32],
     step: Step<'_>,
-    (rows, room, result): (&[u32], &mut Vec<f32>, &mut Vec<f32>),
+    [room, result]: [&mut Vec<f32>; 2],
     put: Put,
     [of_q, of_k]: [&Shared<'_>; 2],
 ) {
     let Step { task, of_queries, block, .. } = step;
-    gather(isa, k, task, &block.keys, task.scale, room);
+    gather(isa, k, task, block.keys(), task.scale, room);
     multiply(isa, block.operands(of_scores, false, room), task.head_dim, result);
-    scatter(result, of_queries, rows, Put::Over, of_q);
-    gather(isa, q, of_queries, rows, task.scale, room);
+    scatter(result, of_queries, block.queries(), Put::Over, of_q);
+    gather(isa, q, of_queries, block.queries(), task.scale, room);
     multiply(isa, block.operands(of_scores, true, room), task.head_dim, result);
-    scatter(result, task, &block.keys, put, of_k);
+    scatter(result, task, block.keys(), put, of_k);
 }
 
 /// The factors of a product: `a` is `[rows, depth]` or its transpose, `b` `[depth, columns]`; all rows are padded.
@@ -332,7 +318,7 @@ struct Operands<'a> {
 impl Block {
     /// A product of `[queries, keys]` and `[keys, columns]`, or of its transpose and `[queries, columns]`.
     fn operands<'a>(&self, a: &'a [f32], a_transposed: bool, b: &'a [f32]) -> Operands<'a> {
-        let (queries, keys) = (self.queries.len(), self.keys.len());
+        let (queries, keys) = (self.queries.len(), self.keys().len());
         let (rows, depth) = if a_transposed { (keys, queries) } else { (queries, keys) };
         Operands { a, a_transposed, b, rows, depth }
     }
@@ -351,18 +337,6 @@ fn resize(buffer: &mut Vec<f32>, len: usize) {
     buffer.resize(len, 0.0);
 }
 
-/// Copies some rows of one head of one sequence out of `[tokens, width]`, scaled: `[rows, padded(head_dim)]`.
-fn gather(isa: Isa, x: &[f32], task: Task, rows: &[u32], scale: f32, out: &mut Vec<f32>) {
-    resize(out, rows.len() * padded(task.head_dim));
-    gather_rows(isa, x, task, rows, scale, out);
-}
-
-/// The same transposed and not scaled: `[head_dim, padded(rows)]`.
-fn gather_transposed(isa: Isa, x: &[f32], task: Task, rows: &[u32], out: &mut Vec<f32>) {
-    resize(out, task.head_dim * padded(rows.len()));
-    gather_columns(isa, x, task, rows, out);
-}
-
 /// Copies the probabilities of one task, `[len, padded(len)]`.
 fn gather_probabilities(p: &[f32], task: Task, out: &mut Vec<f32>) {
     let stride = padded(task.len);
@@ -374,153 +348,14 @@ fn gather_probabilities(p: &[f32], task: Task, out: &mut Vec<f32>) {
     }
 }
 
-/// What becomes of the numbers that are there.
-#[derive(Clone, Copy, PartialEq)]
-enum Put {
-    /// They are written over.
-    Over,
-    /// They are added to.
-    Add,
-}
-
-/// Puts some rows of one head of one sequence, `[rows, padded(head_dim)]`, to their places in `[tokens, width]`.
-fn scatter(x: &[f32], task: Task, rows: &[u32], put: Put, out: &Shared<'_>) {
-    for (x, &row) in x.chunks_exact(padded(task.head_dim)).zip(rows) {
-        let x = &x[..task.head_dim];
-        // SAFETY: the rows of one sequence and the columns of one head belong to one task alone, and rows differ.
-        let out = unsafe { out.part(task.start + row as usize * task.width, task.head_dim) };
-        match put {
-            Put::Over => out.copy_from_slice(x),
-            Put::Add => out.iter_mut().zip(x).for_each(|(out, x)| *out += x),
-        }
-    }
-}
-
-impl Task {
-    /// Sets its part of each matrix to 0.
-    fn clear(self, matrices: &[&Shared<'_>]) {
-        for row in 0..self.len {
-            for matrix in matrices {
-                // SAFETY: the rows of one sequence and the columns of one head belong to one task alone, and rows differ.
-                unsafe { matrix.part(self.start + row * self.width, self.head_dim) }.fill(0.0);
-            }
-        }
-    }
-}
-
 /// `to = from · mask` for probabilities `[queries, padded(keys)]`; nothing without a mask.
 fn drop_out(isa: Isa, step: Step<'_>, from: &[f32], to: &mut Vec<f32>) {
     let Step { task, block, .. } = step;
     if let Some(mask) = step.mask {
         resize(to, from.len());
         let first = (task.probabilities + block.queries.start * task.len) as u32;
-        drop_rows(isa, mask, (first, task.len as u32), &block.keys, from, to);
+        drop_rows(isa, mask, (first, task.len as u32), block.keys(), from, to);
     }
-}
-
-multiversion!(fn gather_rows(x: &[f32], task: Task, rows: &[u32], scale: f32, out: &mut [f32]) = gather_rows_body);
-multiversion!(fn gather_columns(x: &[f32], task: Task, rows: &[u32], out: &mut [f32]) = gather_columns_body);
-multiversion!(fn drop_rows(mask: Mask, rows: (u32, u32), keys: &[u32], from: &[f32], to: &mut [f32]) = drop_rows_body);
-multiversion!(fn softmax(scores: &mut [f32], len: usize) = softmax_body);
-multiversion!(fn softmax_backward(p: &[f32], gradient: &mut [f32], len: usize) = softmax_backward_body);
-
-#[inline(always)]
-fn gather_rows_body<const FUSED: bool>(x: &[f32], task: Task, rows: &[u32], scale: f32, out: &mut [f32]) {
-    for (row, out) in rows.iter().zip(out.chunks_exact_mut(padded(task.head_dim))) {
-        let start = task.start + *row as usize * task.width;
-        for (out, &x) in out.iter_mut().zip(&x[start..start + task.head_dim]) {
-            *out = x * scale;
-        }
-        out[task.head_dim..].fill(0.0);
-    }
-}
-
-#[inline(always)]
-fn gather_columns_body<const FUSED: bool>(x: &[f32], task: Task, rows: &[u32], out: &mut [f32]) {
-    let stride = padded(rows.len());
-    for (d, out) in out.chunks_exact_mut(stride).enumerate() {
-        for (out, row) in out.iter_mut().zip(rows) {
-            *out = x[task.start + *row as usize * task.width + d];
-        }
-        out[rows.len()..].fill(0.0);
-    }
-}
-
-/// The element of a query and a key has the number `first + query · len + key`, whatever the block.
-#[inline(always)]
-fn drop_rows_body<const FUSED: bool>(mask: Mask, (first, len): (u32, u32), keys: &[u32], from: &[f32], to: &mut [f32]) {
-    let stride = padded(keys.len());
-    let mut start = first;
-    for (to, from) in to.chunks_exact_mut(stride).zip(from.chunks_exact(stride)) {
-        for ((to, &from), &key) in to.iter_mut().zip(from).zip(keys) {
-            *to = from * mask.factor(start.wrapping_add(key));
-        }
-        to[keys.len()..].fill(0.0);
-        start = start.wrapping_add(len);
-    }
-}
-
-/// Partial maxima and sums of a row, combined in a fixed order.
-const LANES: usize = 16;
-
-/// Softmax over the first `len` of each row; the padding becomes 0.
-#[inline(always)]
-fn softmax_body<const FUSED: bool>(scores: &mut [f32], len: usize) {
-    for row in scores.chunks_exact_mut(padded(len)) {
-        row[len..].fill(f32::NEG_INFINITY);
-        let mut greatest = [f32::NEG_INFINITY; LANES];
-        for chunk in row.chunks_exact(LANES) {
-            for (greatest, &x) in greatest.iter_mut().zip(chunk) {
-                *greatest = if x > *greatest { x } else { *greatest };
-            }
-        }
-        let greatest = greatest.into_iter().fold(f32::NEG_INFINITY, f32::max);
-        // `exp` clamps its input, so the padding is cleared by hand.
-        let mut sums = [0.0; LANES];
-        for x in row.iter_mut() {
-            *x = exp::<FUSED>(*x - greatest);
-        }
-        row[len..].fill(0.0);
-        for chunk in row.chunks_exact(LANES) {
-            for (sum, &x) in sums.iter_mut().zip(chunk) {
-                *sum += x;
-            }
-        }
-        let inverse = 1.0 / fold(sums);
-        for x in row.iter_mut() {
-            *x *= inverse;
-        }
-    }
-}
-
-/// `gradient = p · (gradient − Σ gradient · p)` over each row.
-#[inline(always)]
-fn softmax_backward_body<const FUSED: bool>(p: &[f32], gradient: &mut [f32], len: usize) {
-    let stride = padded(len);
-    for (p, gradient) in p.chunks_exact(stride).zip(gradient.chunks_exact_mut(stride)) {
-        let mut sums = [0.0; LANES];
-        for (p, gradient) in p.chunks_exact(LANES).zip(gradient.chunks_exact(LANES)) {
-            for ((sum, &p), &gradient) in sums.iter_mut().zip(p).zip(gradient) {
-                *sum = multiply_add::<FUSED>(p, gradient, *sum);
-            }
-        }
-        let sum = fold(sums);
-        for (gradient, &p) in gradient.iter_mut().zip(p) {
-            *gradient = p * (*gradient - sum);
-        }
-    }
-}
-
-#[inline(always)]
-fn fold(mut lanes: [f32; LANES]) -> f32 {
-    let mut half = LANES;
-    while half > 1 {
-        half /= 2;
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
-        }
-    }
-    lanes[0]
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::Shape;
+use super::{Shape, rows::Places};
 use crate::kernels::isa::Isa;
 
 /// One head of one sequence.
@@ -29,30 +29,51 @@ const QUERIES: usize = 128;
 /// Queries of a task that are worked on at once, and the keys that some of them see. Places are those in the sequence.
 pub(super) struct Block {
     pub(super) queries: Range<usize>,
-    /// First the keys from the first to the last that is near some query, then those further off that all see.
-    pub(super) keys: Vec<u32>,
-    /// How many stand in the first part.
-    pub(super) near: usize,
+    /// The keys from the first to the last that is near some query.
+    pub(super) near: Range<usize>,
+    /// Those further off that all see.
+    pub(super) others: Vec<u32>,
+}
+
+impl Block {
+    /// Where its queries are.
+    pub(super) fn queries(&self) -> Places<'_> {
+        Places::new(&self.queries, &[])
+    }
+
+    /// Where its keys are.
+    pub(super) fn keys(&self) -> Places<'_> {
+        Places::new(&self.near, &self.others)
+    }
 }
 
 impl Task {
     /// All queries and all keys.
-    pub(super) fn whole(&self) -> Block {
-        Block { queries: 0..self.len, keys: (0..self.len as u32).collect(), near: self.len }
+    pub(super) fn whole(self) -> Block {
+        Block { queries: 0..self.len, near: 0..self.len, others: Vec::new() }
+    }
+
+    /// How far a token sees, where that is so little that the task is worked on in several blocks.
+    fn short_reach(self, shape: Shape<'_>) -> Option<usize> {
+        shape.reach.filter(|reach| reach.saturating_add(QUERIES) < self.len)
+    }
+
+    /// Whether there are several blocks.
+    pub(super) fn is_cut(self, shape: Shape<'_>) -> bool {
+        self.short_reach(shape).is_some()
     }
 
     /// Blocks of queries in order. Pairs of tokens outside of windows are passed over where they are many, so that time and
     /// memory grow with the length and not with its square (Beltagy et al., 2020, section 3.1).
     pub(super) fn blocks(self, shape: Shape<'_>) -> impl Iterator<Item = Block> {
-        let reach = shape.reach.filter(|reach| reach.saturating_add(QUERIES) < self.len);
+        let reach = self.short_reach(shape);
         let step = if reach.is_some() { QUERIES } else { self.len.max(1) };
         (0..self.len).step_by(step).map(move |first| {
             let Some(reach) = reach else { return self.whole() };
             let queries = first..(first + step).min(self.len);
             let near = queries.start.saturating_sub(reach)..(queries.end + reach).min(self.len);
-            let all_see = self.globals(shape).filter(|place| !near.contains(place));
-            let keys = near.clone().chain(all_see).map(|place| place as u32).collect();
-            Block { queries, keys, near: near.len() }
+            let others = self.globals(shape).filter(|place| !near.contains(place)).map(|place| place as u32);
+            Block { queries, others: others.collect(), near }
         })
     }
 
@@ -73,8 +94,6 @@ pub(super) struct Scratch {
     pub(super) d: Vec<f32>,
     pub(super) e: Vec<f32>,
     pub(super) f: Vec<f32>,
-    /// The places of a block's queries.
-    pub(super) rows: Vec<u32>,
 }
 
 /// One task a head of a sequence.

@@ -115,7 +115,13 @@ fn long(globals: &[usize]) -> Shape<'_> {
 
 #[test]
 fn blocks_give_what_all_pairs_give() {
-    let shape = long(&[0, 3, 170, 171, 300, 301, 433]);
+    let everywhere: Vec<usize> = (0..440).collect();
+    for globals in [&[0, 3, 170, 171, 300, 301, 433][..], &everywhere] {
+        check_blocks(long(globals));
+    }
+}
+
+fn check_blocks(shape: Shape<'_>) {
     let [q, k, v, gradient] = [1, 2, 3, 4].map(|seed| noise(440 * 12, seed));
     let wide = |x: &[f32]| x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
     for mask in [None, Some(Mask::new(0.2, 7, 1))] {
