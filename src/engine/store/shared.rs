@@ -228,7 +228,11 @@ impl Shared {
     fn download(&self, name: &str, bytes: u64, to: &Path) -> Result<(), RunError> {
         let key = self.key(name);
         let mut file = File::create(to).at("cannot write", to)?;
-        let size = self.runtime.block_on(self.objects.head(&key)).map_err(|error| self.failed(&error))?.size;
+        let size = match self.runtime.block_on(self.objects.head(&key)) {
+            Ok(meta) => meta.size,
+            Err(object_store::Error::NotFound { .. }) => return Err(self.damaged(format!("`{name}` is gone"))),
+            Err(error) => return Err(self.failed(&error)),
+        };
         if size != bytes {
             return Err(self.damaged(format!("`{name}` has {size} bytes instead of {bytes}")));
         }
@@ -357,6 +361,10 @@ mod tests {
             shared.push(&store, &action).unwrap();
             assert_eq!(files::read(&folder.join(name)).unwrap(), whole, "{told}");
         }
+        std::fs::remove_file(folder.join("in/a b.txt")).unwrap();
+        let error = shared.pull(&other, action.fingerprint).unwrap_err();
+        assert!(matches!(&error, RunError::SharedDamage { why, .. } if why.ends_with("is gone")), "{error}");
+        shared.push(&store, &action).unwrap();
         assert!(shared.pull(&other, action.fingerprint).unwrap().is_some());
     }
 
