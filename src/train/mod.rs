@@ -75,6 +75,11 @@ pub fn train(
     let memory = model.collect_gradients();
     if options.gradient_checkpointing {
         memory.recompute();
+        if !(model.spec.has_plain_layers() && model.device.is_cpu()) {
+            observer.on_note(
+                "`gradient_checkpointing` does nothing for these layers on this device: they keep what they compute",
+            );
+        }
     }
     let result = run(model, &vars, &memory, data, objective, options, observer);
     model.stop_collecting();

@@ -12,7 +12,7 @@ pub struct TrainOptions {
     /// Forward passes whose gradients make one update.
     pub accumulate: usize,
     /// Whether layers compute again for the backward pass what they would keep: less memory, a third more time, the same bits.
-    /// Layers that are not BERT's keep it all the same.
+    /// Layers that are not BERT's, and other devices, keep it all the same, which the observer is told.
     pub gradient_checkpointing: bool,
     /// The highest learning rate.
     pub learning_rate: f64,

@@ -27,8 +27,8 @@ macro_rules! training_params {
             $vis batch_size: usize,
             /// Forward passes whose gradients make one update.
             $vis accumulate: usize,
-            /// Keep only what each layer starts from, and compute the rest again for the backward pass: less memory, a third more
-            /// time, the same result.
+            /// `true` keeps only what each layer starts from and computes the rest again for the backward pass: less memory, a
+            /// third more time, the same result. For layers of BERT's kind on the CPU.
             #[serde(skip_serializing_if = "std::ops::Not::not")]
             $vis gradient_checkpointing: bool,
             /// The highest learning rate.
