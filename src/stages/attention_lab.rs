@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    bench::{describe_machine, run_probe},
+    bench::{Quiet, describe_machine, run_probe},
     evaluate::write_scores,
 };
 use crate::{
@@ -122,8 +122,12 @@ impl Stage for AttentionLab {
         ctx.record.fact("window", format!("{} tokens", units::thousands(params.window as u64)));
 
         let mut measured = Measured::default();
+        let quiet = Quiet::start();
         for &length in &params.lengths {
             measured.times(ctx, params, &contenders, length)?;
+        }
+        quiet.end(ctx);
+        for &length in &params.lengths {
             for contender in &contenders {
                 let batch = contender.batch(length);
                 let macs = Mechanism::macs(&contender.shape, &batch) as f64;

@@ -160,17 +160,10 @@ impl Stage for Bench {
         for contender in &contenders {
             describe_model(ctx, contender)?;
         }
-        let (busy, start) = (Busy::start(), Instant::now());
+        let quiet = Quiet::start();
         let samples = latencies(ctx, params, &contenders)?;
         rows::measure(ctx, params, &contenders)?;
-        let others = busy.others(start.elapsed());
-        ctx.record.fact("other work meanwhile", format!("{others:.2} cores"));
-        // A quarter of a core is more than a desktop's background and enough to shift a percentile.
-        if others > 0.25 {
-            ctx.record.warnings.push(format!(
-                "other processes kept {others:.1} cores busy while this was measured: times are worse and less certain than on a quiet machine"
-            ));
-        }
+        quiet.end(ctx);
         if params.memory {
             for contender in &contenders {
                 memory(ctx, params, contender)?;
@@ -178,6 +171,30 @@ impl Stage for Bench {
         }
         data::write_table(&ctx.output.join("samples.arrow"), samples.columns())?;
         write_scores(ctx)
+    }
+}
+
+/// Looks whether others are at work while times are taken.
+pub(super) struct Quiet {
+    busy: Busy,
+    start: Instant,
+}
+
+impl Quiet {
+    pub(super) fn start() -> Self {
+        Self { busy: Busy::start(), start: Instant::now() }
+    }
+
+    /// Says how much other work there was, and warns where it was too much.
+    pub(super) fn end(self, ctx: &mut StageCtx<'_>) {
+        let others = self.busy.others(self.start.elapsed());
+        ctx.record.fact("other work meanwhile", format!("{others:.2} cores"));
+        // A quarter of a core is more than a desktop's background and enough to shift a percentile.
+        if others > 0.25 {
+            ctx.record.warnings.push(format!(
+                "other processes kept {others:.1} cores busy while this was measured: times are worse and less certain than on a quiet machine"
+            ));
+        }
     }
 }
 
