@@ -78,7 +78,11 @@ fn check(model: &Model, max_positions: usize, windows: &[usize]) -> Result<(), C
         return unfit(format!("the model takes {} tokens already; ask for more than that", spec.max_positions));
     }
     if windows.len() != spec.n_layers() {
-        return unfit(format!("there are {} windows for {} layers", windows.len(), spec.n_layers()));
+        return unfit(format!(
+            "there must be a window for each of the {} layers, not {}",
+            spec.n_layers(),
+            crate::base::plural::count(windows.len(), "window")
+        ));
     }
     match windows.iter().find(|window| **window == 0 || !window.is_multiple_of(2)) {
         Some(window) => unfit(format!("a window is an even number above 0, half to each side, not {window}")),
@@ -181,7 +185,7 @@ mod tests {
             lengthen(model, positions, windows).map(drop).unwrap_err().to_string()
         };
         assert!(told(&short, most - 1, &vec![4; layers]).contains("tokens already"));
-        assert!(told(&short, most, &[4]).contains("1 windows"));
+        assert!(told(&short, most, &[4]).contains("not 1 window"));
         assert!(told(&short, most, &vec![3; layers]).contains("an even number above 0"));
         let albert = model("families/albert-classifier");
         assert!(told(&albert, 9999, &vec![4; albert.spec.n_layers()]).contains("`albert` cannot be lengthened"));

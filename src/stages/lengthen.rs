@@ -111,3 +111,31 @@ fn write_tokenizer_config(dir: &Path, parent: &Value, max_length: usize) -> Resu
     fs::write_atomic(&path, (text + "\n").as_bytes())?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::evaluate::rig::Rig, *};
+    use crate::base::device::DeviceId;
+
+    #[test]
+    fn a_longer_model_says_how_much_it_takes() {
+        let rig = Rig::new();
+        let record = rig.run::<Lengthen>(&json!({"max_length": 200, "window": [8, 16]}), &[("model", &["model"])], "long");
+        let record = record.unwrap();
+        assert!(record.facts.contains(&("window".to_owned(), "8, 16".to_owned())), "{:?}", record.facts);
+        let model = Model::load(&rig.path("long"), &model::candle_device(DeviceId::Cpu).unwrap()).unwrap();
+        let reaches: Vec<_> = model.spec.layers.iter().map(|layer| layer.reach).collect();
+        assert_eq!((model.spec.max_positions, reaches), (200, vec![Some(4), Some(8)]));
+        let config: Value =
+            serde_json::from_str(&fs::read_text(&rig.path("long/tokenizer_config.json")).unwrap()).unwrap();
+        assert_eq!(config, json!({"model_max_length": 200, "tokenizer_class": "BertTokenizer"}));
+        for (params, told) in [
+            (json!({"max_length": 200, "window": 7}), "even number"),
+            (json!({"max_length": 200, "window": [8]}), "each of the 2 layers, not 1 window"),
+            (json!({"max_length": 5}), "tokens already"),
+        ] {
+            let error = rig.run::<Lengthen>(&params, &[("model", &["model"])], "no").unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+}
