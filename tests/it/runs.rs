@@ -6,7 +6,7 @@ use std::{
     process::Stdio,
 };
 
-use crate::support::{LmpipeTest, Outcome, root};
+use crate::support::{LmpipeTest, Outcome};
 
 const RECIPE: &str = "\
 lmpipe: 1
@@ -19,10 +19,7 @@ stages:
 ";
 
 fn small() -> LmpipeTest {
-    let test = LmpipeTest::new();
-    let data = std::fs::read_to_string(root().join("src/cli/starter/reviews.csv")).unwrap();
-    test.write("reviews.csv", &data).write("recipe.yaml", RECIPE);
-    test
+    LmpipeTest::with_reviews(RECIPE)
 }
 
 #[test]

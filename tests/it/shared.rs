@@ -9,7 +9,6 @@ use std::{
 use crate::support::{
     LmpipeTest, Outcome,
     python::{Needs, python},
-    root,
 };
 
 const RECIPE: &str = "\
@@ -24,10 +23,7 @@ stages:
 
 /// A machine: a project with a store of its own.
 fn machine() -> LmpipeTest {
-    let test = LmpipeTest::new();
-    let data = std::fs::read_to_string(root().join("src/cli/starter/reviews.csv")).unwrap();
-    test.write("reviews.csv", &data).write("recipe.yaml", RECIPE);
-    test
+    LmpipeTest::with_reviews(RECIPE)
 }
 
 /// What the stages of the latest run made.

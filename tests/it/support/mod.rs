@@ -39,6 +39,14 @@ impl LmpipeTest {
         test
     }
 
+    /// A project with the reviews of the starter and a recipe of its own: `recipe.yaml`, `reviews.csv`.
+    pub(crate) fn with_reviews(recipe: &str) -> Self {
+        let test = Self::new();
+        let data = fs::read_to_string(root().join("src/cli/starter/reviews.csv")).unwrap();
+        test.write("reviews.csv", &data).write("recipe.yaml", recipe);
+        test
+    }
+
     /// A project with a model small enough to train in a blink, its vocabulary, and the reviews of the starter.
     pub(crate) fn with_model() -> Self {
         let test = Self::new();
