@@ -24,6 +24,7 @@ PARTS = {
     "threads": rows.threads,
     "memory": memory.measure,
     "training": training.measure,
+    "long-training": training.measure_long,
     "long": long.measure,
 }
 
@@ -45,6 +46,7 @@ def options():
     parser.add_argument("--no-base", action="store_true", help="leave out the latency of BERT-base's shape")
     parser.add_argument("--calls", type=int, default=300, help="calls before memory is read")
     parser.add_argument("--steps", type=int, default=40, help="steps of an epoch of training")
+    parser.add_argument("--long-steps", type=int, default=6, help="steps of an epoch of training on long documents")
     found = parser.parse_args()
     found.only = found.only.split(",")
     strange = [part for part in found.only if part not in PARTS]

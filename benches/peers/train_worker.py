@@ -1,4 +1,4 @@
-"""One epoch of fine-tuning with torch: `train_worker.py MODEL_DIR IDS THREADS` prints the time of a step as JSON.
+"""One epoch of fine-tuning with torch: `train_worker.py MODEL_DIR IDS THREADS BATCH` prints the time of a step as JSON.
 
 Rows of alike length share a batch, which is padded to its longest row; AdamW, dropout 0.1, gradients clipped at 1.
 """
@@ -8,17 +8,16 @@ import sys
 import time
 
 import torch
-from transformers import BertForSequenceClassification
+from transformers import AutoModelForSequenceClassification
 
-BATCH = 32
-model, file, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
+model, file, threads, BATCH = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 torch.set_num_threads(threads)
 torch.manual_seed(0)
 random.seed(0)
 with open(file) as opened:
     rows = json.load(opened)
-net = BertForSequenceClassification.from_pretrained(
-    model, num_labels=2, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1, attn_implementation="sdpa"
+net = AutoModelForSequenceClassification.from_pretrained(
+    model, num_labels=2, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1
 )
 net.train()
 optimizer = torch.optim.AdamW(net.parameters(), lr=5e-5, weight_decay=0.01)
