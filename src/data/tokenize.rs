@@ -2,6 +2,7 @@
 
 mod bpe;
 mod pieces;
+mod sentences;
 mod settings;
 mod trust;
 mod word_piece;
@@ -10,6 +11,7 @@ use std::path::Path;
 
 pub use pieces::WordPieces;
 use rayon::prelude::*;
+pub use sentences::SentenceEncoding;
 use tokenizers::{EncodeInput, PostProcessor, TruncationParams};
 
 use super::{DataError, Rows};

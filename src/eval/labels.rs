@@ -68,6 +68,7 @@ impl LabelMap {
 pub(super) fn classifier_labels<'a>(name: &str, head: &'a Head) -> Result<&'a [String], EvalError> {
     let what = match head {
         Head::SequenceClassification { labels } => return Ok(labels),
+        Head::TokenClassification { .. } => "classifies tokens, not texts",
         Head::MaskedLm => "has a masked-language-model head, not a classifier",
         Head::None => "has no classifier: it is an encoder alone",
     };

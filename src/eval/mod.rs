@@ -15,6 +15,7 @@ mod predict;
 mod predictions;
 mod probe;
 mod rouge;
+mod sentence_scores;
 mod size;
 mod timing;
 
@@ -31,5 +32,6 @@ pub use predict::{InputFormat, OutputFormat, PredictOptions, predict};
 pub use predictions::{Predictions, RunOptions, answer, argmax, cross_entropy, run, run_model, softmax};
 pub use probe::{Probe, probe, random_batch};
 pub use rouge::{Rouge, RougeScore, RougeScores};
+pub use sentence_scores::SentenceScorer;
 pub use size::size_on_disk;
 pub use timing::{Clock, interleave, percentile};

@@ -110,7 +110,7 @@ impl Comparison {
     ) -> Result<Self, ExportError> {
         let width = match &model.head {
             Head::None => model.spec.hidden_size,
-            Head::SequenceClassification { labels } => labels.len(),
+            Head::SequenceClassification { labels } | Head::TokenClassification { labels } => labels.len(),
             Head::MaskedLm => model.spec.vocab_size,
         };
         let has_largest = model.head != Head::None;

@@ -1,4 +1,4 @@
-//! What stands on the encoder: pooler and classifier, or the masked-LM head.
+//! What stands on the encoder: pooler and classifier, a classifier of tokens, or the masked-LM head.
 
 use candle_core::Tensor;
 
@@ -7,19 +7,32 @@ use super::{
     encoder::{Pass, Site},
     network::missing,
     ops,
-    params::{DECODER_REST, EMBEDDINGS, TRANSFORM, TRANSFORM_NORM},
+    params::{DECODER_REST, EMBEDDINGS, TOKEN_CLASSIFIER, TRANSFORM, TRANSFORM_NORM},
 };
 
 /// The logits of the model's head; none without one.
 ///
 /// # Shapes
-/// `[tokens, hidden]` → `[rows, labels]` or `[tokens, vocab]`.
+/// `[tokens, hidden]` → `[rows, labels]`, `[tokens, labels]` or `[tokens, vocab]`.
 pub(super) fn forward(pass: &Pass<'_>, x: &Tensor) -> Result<Option<Tensor>, ModelError> {
     match &pass.model.head {
         Head::None => Ok(None),
         Head::SequenceClassification { .. } => classify(pass, x).map(Some),
+        Head::TokenClassification { .. } => classify_tokens(pass, x).map(Some),
         Head::MaskedLm => predict_tokens(pass, x).map(Some),
     }
+}
+
+/// `W dropout(h) + b` of every token, after the family's transform where it has one.
+fn classify_tokens(pass: &Pass<'_>, x: &Tensor) -> Result<Tensor, ModelError> {
+    let spec = &pass.model.spec;
+    let transformed = match spec.classifier {
+        ClassifierHead::Transform { .. } => &transform(pass, x)?,
+        _ => x,
+    };
+    let rate = spec.classifier_dropout.unwrap_or(spec.hidden_dropout);
+    let dropped = ops::drop_out(transformed, pass.mask(rate, Site::Classifier), pass.route)?;
+    pass.linear(TOKEN_CLASSIFIER, &dropped)
 }
 
 /// `W dropout(f(W₀ h₀ + b₀)) + b`, `h₀` the hidden state of each sequence's first token, or the mean of all, and before it

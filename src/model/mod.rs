@@ -35,7 +35,7 @@ pub(crate) use network::globals;
 pub use network::{Head, Keep, Model, Output, Packed};
 pub use ops::relations;
 pub use packed::{PackedWeight, Width};
-pub(crate) use params::{DECODER_REST, FINAL_NORM, PROJECTION, TRANSFORM, TRANSFORM_NORM};
+pub(crate) use params::{DECODER_REST, FINAL_NORM, PROJECTION, TOKEN_CLASSIFIER, TRANSFORM, TRANSFORM_NORM};
 pub use params::{Parameter, parameters};
 pub use quantization::Quantized;
 pub use spec::{

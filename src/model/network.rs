@@ -12,7 +12,7 @@ use super::{
     memory::TrainingMemory,
     ops::Route,
     packed::PackedWeight,
-    params::{Parameter, parameters},
+    params::{Parameter, TOKEN_CLASSIFIER, parameters},
     quantization::Quantized,
 };
 
@@ -23,6 +23,11 @@ pub enum Head {
     None,
     /// Sequence classification: dropout and a linear layer on the pooled first token.
     SequenceClassification {
+        /// The labels, in the order of the logits.
+        labels: Vec<String>,
+    },
+    /// Token classification: dropout and a linear layer on every token.
+    TokenClassification {
         /// The labels, in the order of the logits.
         labels: Vec<String>,
     },
@@ -104,7 +109,8 @@ pub struct Keep {
 pub struct Output {
     /// The last hidden state, `[total_tokens, hidden_size]`.
     pub last_hidden_state: Tensor,
-    /// `[rows, labels]` of a sequence classifier, `[total_tokens, vocab_size]` of a masked LM.
+    /// `[rows, labels]` of a sequence classifier, `[total_tokens, labels]` of a token classifier, `[total_tokens, vocab_size]`
+    /// of a masked LM.
     pub logits: Option<Tensor>,
     /// On request: the embeddings' output and each layer's, `[total_tokens, hidden_size]` each.
     pub hidden_states: Vec<Tensor>,
@@ -164,22 +170,46 @@ impl Model {
     /// When a tensor cannot be made.
     pub fn with_classifier(mut self, labels: &[String], seed: u64) -> Result<Self, ModelError> {
         let head = Head::SequenceClassification { labels: labels.to_vec() };
-        if self.head == head {
-            return Ok(self);
+        if self.head != head {
+            self.spec.pooler |= self.spec.classifier == ClassifierHead::Pooler;
+            self.replace_head(head, seed)?;
         }
+        Ok(self)
+    }
+
+    /// The same encoder with a fresh token-classification head for these labels, seeded, and without its pooler, which such a
+    /// head does not look at. A head for the same labels is kept.
+    ///
+    /// # Errors
+    /// When a tensor cannot be made.
+    pub fn with_token_classifier(mut self, labels: &[String], seed: u64) -> Result<Self, ModelError> {
+        let head = Head::TokenClassification { labels: labels.to_vec() };
+        if self.head != head {
+            self.spec.pooler = false;
+            self.replace_head(head, seed)?;
+        }
+        Ok(self)
+    }
+
+    /// Takes away what only the old head needs, and adds what the new one lacks.
+    fn replace_head(&mut self, head: Head, seed: u64) -> Result<(), ModelError> {
         self.head = head;
-        self.spec.pooler |= self.spec.classifier == ClassifierHead::Pooler;
         let wanted = parameters(&self.spec, &self.head);
         let is_wanted = |name: &str| wanted.iter().any(|parameter| parameter.name == name);
-        self.params.retain(|name, _| is_wanted(name) && !name.starts_with("classifier."));
-        self.int8.retain(|module, _| is_wanted(&format!("{module}.weight")) && module != "classifier");
-        self.packed.retain(|module, _| is_wanted(&format!("{module}.weight")) && module != "classifier");
+        // Other labels have other logits, though the layer is called the same.
+        let is_of_labels = |module: &str| module.starts_with("classifier") || module == TOKEN_CLASSIFIER;
+        let stays = |module: &str| is_wanted(&format!("{module}.weight")) && !is_of_labels(module);
+        self.params.retain(|name, _| {
+            is_wanted(name) && !name.rsplit_once('.').is_some_and(|(module, _)| is_of_labels(module))
+        });
+        self.int8.retain(|module, _| stays(module));
+        self.packed.retain(|module, _| stays(module));
         self.fill_in(&wanted, seed)?;
         if let Some(config) = self.config.as_object_mut() {
             // It described the head that is gone.
             config.shift_remove("problem_type");
         }
-        Ok(self)
+        Ok(())
     }
 
     /// A BERT of a shape, initialised at random (normal with `initializer_range`, zero biases), seeded.
@@ -364,8 +394,8 @@ impl Model {
             let layer = name.strip_prefix("bert.encoder.layer.").and_then(|rest| rest.split_once('.'));
             let Some(stored) = layer.and_then(|(number, _)| number.parse::<usize>().ok()) else {
                 // Classifiers see one token.
-                let is_of_one =
-                    name.starts_with("bert.pooler.") || self.head != Head::MaskedLm && !name.starts_with("bert.");
+                let classifies = matches!(self.head, Head::SequenceClassification { .. });
+                let is_of_one = name.starts_with("bert.pooler.") || classifies && !name.starts_with("bert.");
                 return if is_of_one { 1 } else { len };
             };
             len * (0..self.spec.n_layers()).filter(|&layer| self.spec.stored_layer(layer) == stored).count() as u64

@@ -34,6 +34,9 @@ pub(crate) const TRANSFORM: &str = "cls.predictions.transform.dense";
 /// The norm behind it.
 pub(crate) const TRANSFORM_NORM: &str = "cls.predictions.transform.LayerNorm";
 
+/// The linear layer of a token classifier.
+pub(crate) const TOKEN_CLASSIFIER: &str = "token_classifier";
+
 /// The columns of a masked LM's decoder that word embeddings are too narrow to have, transposed: `[missing, vocab_size]`.
 pub(crate) const DECODER_REST: &str = "cls.predictions.dense";
 
@@ -73,6 +76,12 @@ pub fn parameters(spec: &EncoderSpec, head: &Head) -> Vec<Parameter> {
                 ClassifierHead::Pooler | ClassifierHead::First => {}
             }
             list.linear("classifier", labels.len(), hidden, true);
+        }
+        Head::TokenClassification { labels } => {
+            if let ClassifierHead::Transform { .. } = spec.classifier {
+                list.transform(spec);
+            }
+            list.linear(TOKEN_CLASSIFIER, labels.len(), hidden, true);
         }
         Head::MaskedLm => {
             list.transform(spec);

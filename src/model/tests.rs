@@ -16,7 +16,7 @@ use candle_core::{Device, Tensor};
 use super::{EncoderSpec, Head, Int8Weight, Keep, LayerShape, Model, Packed, Quantized, ops::Route, parameters};
 
 /// Models with their results: BERT's in `models`, those of other families in `families`.
-pub(crate) const MODELS: [&str; 28] = [
+pub(crate) const MODELS: [&str; 32] = [
     "tiny-classifier",
     "tiny-gelu-new",
     "tiny-masked-lm",
@@ -25,6 +25,7 @@ pub(crate) const MODELS: [&str; 28] = [
     "tiny-encoder",
     "albert-classifier",
     "albert-masked-lm",
+    "bert-tokens",
     "distilbert-classifier",
     "distilbert-masked-lm",
     "electra-classifier",
@@ -34,6 +35,7 @@ pub(crate) const MODELS: [&str; 28] = [
     "longformer-encoder",
     "longformer-global",
     "longformer-masked-lm",
+    "longformer-tokens",
     "mobilebert-classifier",
     "mobilebert-layer-norm",
     "mobilebert-masked-lm",
@@ -41,9 +43,11 @@ pub(crate) const MODELS: [&str; 28] = [
     "modernbert-classifier-cls",
     "modernbert-classifier-mean",
     "modernbert-masked-lm",
+    "modernbert-tokens",
     "roberta-classifier",
     "roberta-encoder",
     "roberta-masked-lm",
+    "roberta-tokens",
     "xlm-roberta-classifier",
 ];
 const EVERYTHING: Keep = Keep { hidden_states: true, attentions: true, projections: false, dropout_seed: None };

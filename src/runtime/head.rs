@@ -1,4 +1,4 @@
-//! What stands on the encoder: pooler and classifier, or the masked-LM head.
+//! What stands on the encoder: pooler and classifier, a classifier of tokens, or the masked-LM head.
 
 use super::{
     Chunk, Engine,
@@ -8,13 +8,17 @@ use super::{
 };
 use crate::{
     kernels::linear::{After, Linear, Quantized},
-    model::{Activation, ClassifierHead, DECODER_REST, EncoderSpec, Head, ModelError, TRANSFORM, TRANSFORM_NORM},
+    model::{
+        Activation, ClassifierHead, DECODER_REST, EncoderSpec, Head, ModelError, TOKEN_CLASSIFIER, TRANSFORM,
+        TRANSFORM_NORM,
+    },
 };
 
 /// A head, packed.
 pub(super) enum Answer {
     None,
     Classify(Box<Classifier>),
+    ClassifyTokens(Box<TokenClassifier>),
     PredictTokens(Box<TokenHead>),
 }
 
@@ -37,6 +41,12 @@ struct Transform {
     dense: Linear,
     after: After,
     norm: Norm,
+}
+
+/// `W h + b` of every token, after the family's transform where it has one.
+pub(super) struct TokenClassifier {
+    transform: Option<Transform>,
+    output: Linear,
 }
 
 /// `E LayerNorm(f(W h + b)) + c`, `E` the word embeddings (Devlin et al., 2019), or a decoder of its own where the
@@ -95,6 +105,12 @@ impl Answer {
         match head {
             Head::None => Ok(Self::None),
             Head::SequenceClassification { .. } => Ok(Self::Classify(Box::new(Classifier::new(spec, weights)?))),
+            Head::TokenClassification { .. } => {
+                let has_transform = matches!(spec.classifier, ClassifierHead::Transform { .. });
+                let transform = has_transform.then(|| Transform::new(spec, weights)).transpose()?;
+                let output = weights.linear(TOKEN_CLASSIFIER)?;
+                Ok(Self::ClassifyTokens(Box::new(TokenClassifier { transform, output })))
+            }
             Head::MaskedLm => {
                 let transform = Transform::new(spec, weights)?;
                 let bias = weights.bias("cls.predictions", spec.vocab_size)?;
@@ -108,7 +124,7 @@ impl Answer {
     pub(super) fn needs_all_tokens(&self) -> bool {
         match self {
             Self::Classify(head) => head.of_mean,
-            Self::None | Self::PredictTokens(_) => true,
+            Self::None | Self::ClassifyTokens(_) | Self::PredictTokens(_) => true,
         }
     }
 
@@ -126,6 +142,16 @@ impl Answer {
             Self::Classify(head) => {
                 let rows = chunk.offsets.len() - 1;
                 head.forward(&x[..rows * hidden], wide, quantized, out);
+            }
+            Self::ClassifyTokens(head) => {
+                let x = &x[..chunk.input_ids.len() * hidden];
+                let Some(transform) = &head.transform else {
+                    return head.output.forward(x, quantized, After::default(), out);
+                };
+                grow(wide, x.len());
+                let transformed = &mut wide[..x.len()];
+                transform.forward(x, quantized, transformed);
+                head.output.forward(transformed, quantized, After::default(), out);
             }
             Self::PredictTokens(head) => {
                 let tokens = chunk.input_ids.len();

@@ -93,7 +93,7 @@ impl Engine {
     fn pack(model: Model, has_globals: bool) -> Result<Self, ModelError> {
         let (spec, head) = (model.spec.clone(), model.head.clone());
         let labels = match &head {
-            Head::SequenceClassification { labels } => labels.len(),
+            Head::SequenceClassification { labels } | Head::TokenClassification { labels } => labels.len(),
             Head::None | Head::MaskedLm => 0,
         };
         let mut weights = Weights::new(model);
@@ -113,7 +113,8 @@ impl Engine {
         Ok(Self { spec, head, labels, has_globals, embeddings, layers, final_norm, answer, arenas })
     }
 
-    /// The logits: `[rows, labels]` of a classifier, `[tokens, vocab_size]` of a masked LM, none without a head.
+    /// The logits: `[rows, labels]` of a classifier, `[tokens, labels]` of one of tokens, `[tokens, vocab_size]` of a masked
+    /// LM, none without a head.
     ///
     /// The result does not depend on the number of threads, which are those of the current rayon pool.
     ///
@@ -125,6 +126,7 @@ impl Engine {
         let (width, is_by_row) = match &self.answer {
             Answer::None => return Ok(None),
             Answer::Classify(_) => (self.labels, true),
+            Answer::ClassifyTokens(_) => (self.labels, false),
             Answer::PredictTokens(_) => (self.spec.vocab_size, false),
         };
         let mut out = vec![0.0; width * if is_by_row { rows } else { batch.input_ids.len() }];

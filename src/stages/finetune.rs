@@ -1,5 +1,6 @@
 //! `finetune`: trains a model on a task.
 
+pub(super) mod extract;
 pub(super) mod params;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,8 @@ use crate::{
     data::Tokenizer,
     model::{self, Head, Model, ModelError},
     stage::{ArtifactKind, Faults, Port, Stage, StageCtx, StageError},
-    train::{self, CrossEntropy, MaskedLm, Objective},
+    text::summary::Words,
+    train::{self, CrossEntropy, Extract, MaskedLm, Objective},
 };
 use params::training_params;
 use training::{Corpus, Watch, check_length, write_record};
@@ -21,7 +23,8 @@ training_params! {
     /// Parameters of a `finetune` stage.
     pub(super) struct Params {
         epochs: 3;
-        /// What is learned: `classification` of the label column, or `{masked_lm: {rate: 0.15}}`.
+        /// What is learned: `classification` of the label column, `{masked_lm: {rate: 0.15}}`, or `{extract: {reference:
+        /// abstract}}`.
         task: Task = Task::Classification,
     }
 }
@@ -38,6 +41,20 @@ pub(super) enum Task {
         #[serde(default = "default_rate")]
         rate: f64,
     },
+    /// Which sentences of a text make its summary: those that a greedy choice by ROUGE takes to come close to a reference. Each
+    /// sentence has a token of its own, which sees the whole text in a Longformer; the stage `summarize` takes the model. The
+    /// validation accuracy is the share of these sentences that the model ranks highest, as many as there are.
+    Extract {
+        /// The column with a summary that somebody wrote.
+        reference: String,
+        /// The language of the words, by its code.
+        #[serde(default = "english")]
+        language: String,
+    },
+}
+
+fn english() -> String {
+    "en".to_owned()
 }
 
 fn default_rate() -> f64 {
@@ -71,8 +88,17 @@ impl Stage for Finetune {
         let model = Model::load(&parent.dir, &model::candle_device(ctx.lease.device)?)?;
         check_length(&model, &parent.dir, training.max_length)?;
         let tokenizer = Tokenizer::for_model(&parent.dir, model.spec.vocab_size)?;
-        let corpus = Corpus::open(ctx, data, &tokenizer, training.max_length)?;
-        let (mut model, objective): (Model, Box<dyn Objective>) = match params.task {
+        let corpus = match &params.task {
+            Task::Extract { reference, language } => {
+                let words = Words::of(language);
+                let examples = |dataset: &_, split| {
+                    extract::examples(dataset, split, &tokenizer, training.max_length, reference, &words)
+                };
+                Corpus::of(ctx, data, examples)?
+            }
+            _ => Corpus::open(ctx, data, &tokenizer, training.max_length)?,
+        };
+        let (mut model, objective): (Model, Box<dyn Objective>) = match &params.task {
             Task::Classification => {
                 if corpus.labels.len() < 2 {
                     return Err(StageError::msg(format!(
@@ -85,7 +111,13 @@ impl Stage for Finetune {
                 let objective = CrossEntropy { label_smoothing: training.label_smoothing };
                 (model.with_classifier(&corpus.labels, ctx.seed)?, Box::new(objective))
             }
-            Task::MaskedLm { rate } => {
+            Task::Extract { .. } => {
+                let labels = extract::LABELS.map(str::to_owned);
+                let has_globals = model.spec.global_projections;
+                let objective = Extract { has_globals, label_smoothing: training.label_smoothing };
+                (model.with_token_classifier(&labels, ctx.seed)?, Box::new(objective))
+            }
+            &Task::MaskedLm { rate } => {
                 let mask_id = tokenizer
                     .mask_id()
                     .ok_or_else(|| StageError::msg(format!("the tokenizer of `{}` has no mask token", parent.name)))?;

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::evaluate::{ScoredSplit, write_scores};
 use crate::{
     base::{plural, units},
-    data::{self, Column, Dataset},
-    eval::{self, Rouge, RougeScores},
+    data::{self, Column, Dataset, Tokenizer},
+    eval::{self, Rouge, RougeScores, SentenceScorer},
+    model::{self, Model},
     stage::{ArtifactKind, Better, Faults, Metric, Port, Progress, Stage, StageCtx, StageError, Unit},
     text::{
         self, perturb,
@@ -37,6 +38,9 @@ pub(super) struct Params {
     /// The rows that are summarised. There is no way to score on the training split.
     #[serde(default)]
     split: ScoredSplit,
+    /// Tokens of a text that a model reads; as many as it takes where this is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_length: Option<usize>,
     /// The language of stop words and stems, by its code.
     #[serde(default = "english")]
     language: String,
@@ -66,6 +70,8 @@ enum Method {
     LexRank,
     /// Those that share most words with the others (Mihalcea and Tarau, 2004).
     TextRank,
+    /// Those that a model scores highest: one that `finetune` trained on `{extract: …}`, wired to `model`.
+    Model,
     /// Those that come closest to the reference, one after the other: more than any method can know (Nallapati et al., 2017).
     Oracle,
 }
@@ -77,6 +83,7 @@ impl Method {
             Self::Random => "random",
             Self::LexRank => "lex_rank",
             Self::TextRank => "text_rank",
+            Self::Model => "model",
             Self::Oracle => "oracle",
         }
     }
@@ -119,14 +126,33 @@ impl Stage for Summarize {
     const KIND: &'static str = "summarize";
     const VERSION: u32 = 1;
     const ABOUT: &'static str = "shortens long texts to some of their sentences, scored by ROUGE";
-    const INPUTS: &'static [Port] = &[Port::dataset("data")];
+    const INPUTS: &'static [Port] = &[Port::dataset("data"), Port::model("model").optional()];
     const OUTPUT: ArtifactKind = ArtifactKind::Scores;
+    const COMPUTES: bool = true;
     type Params = Params;
 
     fn check(params: &Params, faults: &mut Faults) {
         faults.at_least("budget", params.budget.most(), 1);
         if let Some(found) = perturb::stop_word_fault(&params.language) {
             faults.at("language", found.message).help = found.help;
+        }
+        if let Some(max_length) = params.max_length {
+            faults.at_least("max_length", max_length, 3);
+        }
+    }
+
+    fn check_wires(params: &Params, wired: &[&str], faults: &mut Faults) {
+        match (params.method, wired.contains(&"model")) {
+            (Method::Model, false) => {
+                faults
+                    .at("method", "`method: model` needs a model that scores sentences")
+                    .help("wire one that `finetune` trained: `in: {data: …, model: …}`");
+            }
+            (method, true) if method != Method::Model => {
+                let message = format!("`method: {}` asks no model, but one is wired", method.name());
+                faults.at("method", message).help("`method: model`");
+            }
+            _ => {}
         }
     }
 
@@ -139,18 +165,36 @@ impl Stage for Summarize {
             return Err(StageError::msg(format!("the {split_name} split of `{}` has no rows", data.name)));
         }
         let references = dataset.texts(split, &params.reference)?;
+        let scorer = if params.method == Method::Model { Some(scorer(params, ctx)?) } else { None };
         let summariser = Summariser { params, words: Words::of(&params.language), idf: idf(params, &dataset)?, seed: ctx.seed };
 
         let numbers: Vec<usize> = (0..rows.texts.len()).collect();
         let mut summaries: Vec<Summary> = Vec::with_capacity(numbers.len());
-        for chunk in numbers.chunks(CHUNK) {
+        // A model takes its time over a text.
+        for chunk in numbers.chunks(if scorer.is_some() { 8 } else { CHUNK }) {
             ctx.check_cancelled()?;
             let (done, total) = (summaries.len() as u64, numbers.len() as u64);
             ctx.sink.progress(Progress { done, total, unit: "text", message: params.method.name().to_owned() });
-            summaries.par_extend(chunk.par_iter().map(|&row| summariser.run(row, &rows.texts[row], &references[row])));
+            // A model has all threads for each text.
+            let scores = match &scorer {
+                Some(scorer) => score(scorer, ctx, chunk.iter().map(|&row| rows.texts[row].as_str()))?,
+                None => vec![Vec::new(); chunk.len()],
+            };
+            summaries.par_extend(
+                chunk
+                    .par_iter()
+                    .zip(&scores)
+                    .map(|(&row, scores)| summariser.run(row, &rows.texts[row], scores, &references[row])),
+            );
         }
         report(params, &summaries, ctx);
-        ctx.record.fact("model", params.method.name());
+        match ctx.optional("model") {
+            Some(model) => {
+                let name = model.name.clone();
+                ctx.record.fact("model", name);
+            }
+            None => ctx.record.fact("model", params.method.name()),
+        }
         ctx.record.fact("dataset", &data.name);
         ctx.record.fact("split", split_name);
         let columns = vec![
@@ -162,6 +206,27 @@ impl Stage for Summarize {
         data::write_table(&ctx.output.join("summaries.arrow"), columns)?;
         write_scores(ctx)
     }
+}
+
+/// What scores sentences.
+fn scorer(params: &Params, ctx: &StageCtx<'_>) -> Result<SentenceScorer, StageError> {
+    let artifact = ctx.input("model")?;
+    let model = Model::load(&artifact.dir, &model::candle_device(ctx.lease.device)?)?;
+    let tokenizer = Tokenizer::for_model(&artifact.dir, model.spec.vocab_size)?;
+    Ok(SentenceScorer::new(&artifact.name, model, tokenizer, params.max_length)?)
+}
+
+/// The scores of the sentences of texts.
+fn score<'a>(
+    scorer: &SentenceScorer,
+    ctx: &StageCtx<'_>,
+    texts: impl Iterator<Item = &'a str>,
+) -> Result<Vec<Vec<f64>>, StageError> {
+    let scores = texts.map(|text| {
+        ctx.check_cancelled()?;
+        Ok(scorer.scores(&text::sentences(text))?)
+    });
+    scores.collect()
 }
 
 /// How rare words are over the training split, where there is one and the method asks.
@@ -197,7 +262,8 @@ struct Summary {
 }
 
 impl Summariser<'_> {
-    fn run(&self, row: usize, text: &str, reference: &str) -> Summary {
+    /// `scores` are those of a model, where one is asked.
+    fn run(&self, row: usize, text: &str, scores: &[f64], reference: &str) -> Summary {
         let Params { method, budget, block_trigrams, stem, .. } = *self.params;
         let budget = budget.budget();
         let sentences = text::sentences(text);
@@ -213,6 +279,7 @@ impl Summariser<'_> {
         let chosen = match method {
             Method::Lead => lead.clone(),
             Method::Random => best(&summary::random(&whole, self.seed, row as u64)),
+            Method::Model => best(scores),
             Method::TextRank => best(&summary::text_rank(&content())),
             Method::LexRank => {
                 let content = content();
@@ -281,7 +348,10 @@ mod tests {
 
     use serde_json::json;
 
-    use super::{super::evaluate::rig::Rig, *};
+    use super::{
+        super::{evaluate::rig::Rig, finetune::Finetune},
+        *,
+    };
     use crate::{
         base::fs::write_atomic,
         data::{Import, Limit, Roles, SplitBy, read_texts},
@@ -332,6 +402,29 @@ mod tests {
         }
         assert_eq!(found.iter().copied().fold(0.0, f64::max), found[4], "the oracle is the best: {found:?}");
         assert!(found[4] > 0.8 && found[0] < 0.1, "{found:?}");
+    }
+
+    #[test]
+    fn a_model_learns_which_sentences_say_most() {
+        let rig = Rig::new();
+        dataset(&rig);
+        let training = json!({
+            "task": {"extract": {"reference": "gist"}}, "epochs": 30, "batch_size": 4, "learning_rate": 5e-3, "max_length": 24,
+        });
+        let record = rig.run::<Finetune>(&training, &[("model", &["model"]), ("data", &["docs"])], "scorer").unwrap();
+        assert!(record.metric("best_epoch").is_some());
+        let params = json!({"reference": "gist", "method": "model", "budget": {"sentences": 1}});
+        let record = rig.run::<Summarize>(&params, &[("data", &["docs"]), ("model", &["scorer"])], "learned").unwrap();
+        let value = |name: &str| record.metric(name).unwrap().value;
+        assert!(value("rouge1") > 0.6 && value("rouge1_vs_lead") > 0.5, "{} {}", value("rouge1"), value("rouge1_vs_lead"));
+        let told = |params, model: &str| {
+            let wires: [(&'static str, &[&str]); 2] = [("data", &["docs"]), ("model", &[model])];
+            rig.run::<Summarize>(&params, &wires, "no").unwrap_err().to_string()
+        };
+        let error = told(json!({"reference": "gist", "method": "model"}), "model");
+        assert!(error.contains("does not score sentences; train one"), "{error}");
+        let error = told(json!({"reference": "gist", "method": "model", "max_length": 999}), "scorer");
+        assert!(error.contains("takes 64 tokens"), "{error}");
     }
 
     #[test]

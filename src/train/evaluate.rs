@@ -8,6 +8,8 @@ use crate::{
 
 /// Rows of a forward pass without gradients.
 const BATCH: usize = 64;
+/// Its tokens, where rows are long: more would need much memory and be no faster.
+const TOKENS: usize = 16_384;
 
 /// How good a model is on some examples, as an objective counts; `None` where the examples have no targets.
 ///
@@ -22,7 +24,9 @@ pub fn evaluate(
 ) -> Result<Option<Quality>, TrainError> {
     let model = model.frozen();
     let mut counts = Counts::default();
-    for (index, batch) in batches(&examples.encodings, BATCH, Order::File).into_iter().enumerate() {
+    let longest = examples.encodings.iter().map(|encoding| encoding.ids.len()).max().unwrap_or(0);
+    let rows = (TOKENS / longest.max(1)).clamp(1, BATCH);
+    for (index, batch) in batches(&examples.encodings, rows, Order::File).into_iter().enumerate() {
         if observer.should_stop() {
             return Err(TrainError::Stopped);
         }

@@ -1,6 +1,6 @@
 //! `Examples`: the rows of a split, tokenised once.
 
-use super::TrainError;
+use super::{Sentences, TrainError};
 use crate::data::{Dataset, Encoding, Split, Tokenizer};
 
 /// The rows of a split as ids and label numbers.
@@ -11,6 +11,8 @@ pub struct Examples {
     /// The label number of each row, where the data is labelled; numbers are places in [`crate::data::Meta::labels`]
     /// unless [`Self::relabel`] changed them.
     pub labels: Option<Vec<u32>>,
+    /// The sentences of each row, where it was cut into such.
+    pub sentences: Option<Vec<Sentences>>,
 }
 
 impl Examples {
@@ -20,7 +22,7 @@ impl Examples {
     /// When the dataset has no such split, or a row cannot be tokenised.
     pub fn of(dataset: &Dataset, split: Split, tokenizer: &Tokenizer, max_length: usize) -> Result<Self, TrainError> {
         let rows = dataset.rows(split)?;
-        Ok(Self { encodings: tokenizer.encode(&rows, max_length)?, labels: rows.labels })
+        Ok(Self { encodings: tokenizer.encode(&rows, max_length)?, labels: rows.labels, sentences: None })
     }
 
     /// How many rows there are.
@@ -66,7 +68,7 @@ mod tests {
     #[test]
     fn labels_are_matched_by_name() {
         let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let examples = Examples { encodings: Vec::new(), labels: Some(vec![0, 1, 0]) };
+        let examples = Examples { labels: Some(vec![0, 1, 0]), ..Examples::default() };
         let model = names(&["positive", "neutral", "negative"]);
         let relabelled = examples.clone().relabel(&names(&["negative", "positive"]), &model).unwrap();
         assert_eq!(relabelled.labels, Some(vec![2, 0, 2]));

@@ -40,7 +40,7 @@ impl Objective for MaskedLm {
                 batch.input_ids[position] = self.hide(id, &mut stream);
             }
         }
-        Ok(Prepared { batch, targets, positions: Some(positions) })
+        Ok(Prepared { batch, targets, positions: Some(positions), globals: None })
     }
 
     fn loss(&self, output: &Output, prepared: &Prepared, scope: &Scope) -> Result<Loss, TrainError> {

@@ -58,6 +58,8 @@ pub struct Prepared {
     pub targets: Vec<u32>,
     /// Which rows of the logits the targets belong to; all of them in order where this is `None`.
     pub positions: Option<Vec<u32>>,
+    /// The tokens that all see where attention has windows; the model's own where this is `None`.
+    pub globals: Option<Vec<usize>>,
 }
 
 impl Prepared {
@@ -69,7 +71,7 @@ impl Prepared {
             .as_ref()
             .map(|labels| batch.rows.iter().map(|&row| labels[row]).collect())
             .unwrap_or_default();
-        Self { batch, targets, positions: None }
+        Self { batch, targets, ..Self::default() }
     }
 
     /// The logits that the targets belong to, `[targets, classes]`.
@@ -136,8 +138,10 @@ pub struct Counts {
     pub right: usize,
     /// All answers.
     pub all: usize,
-    /// The sum of the answers' cross entropies, in nats.
+    /// The sum of the targets' cross entropies, in nats.
     pub cross_entropy: f64,
+    /// All targets: as many as answers, unless an objective counts answers otherwise.
+    pub targets: usize,
 }
 
 /// How good a model is.
@@ -159,7 +163,8 @@ impl Counts {
             return Ok(Self::default());
         }
         let logits = prepared.logits(output)?.to_vec2::<f32>()?;
-        let mut counts = Self { all: prepared.targets.len(), ..Self::default() };
+        let n = prepared.targets.len();
+        let mut counts = Self { all: n, targets: n, ..Self::default() };
         for (logits, &target) in logits.iter().zip(&prepared.targets) {
             let (best, max) = argmax(logits);
             counts.right += usize::from(best == target as usize);
@@ -174,13 +179,16 @@ impl Counts {
         self.right += other.right;
         self.all += other.all;
         self.cross_entropy += other.cross_entropy;
+        self.targets += other.targets;
     }
 
     /// The shares; `None` where nothing was counted.
     #[must_use]
     pub fn quality(self) -> Option<Quality> {
-        let all = self.all as f64;
-        (self.all > 0).then(|| Quality { accuracy: self.right as f64 / all, loss: self.cross_entropy / all })
+        (self.all > 0).then(|| Quality {
+            accuracy: self.right as f64 / self.all as f64,
+            loss: self.cross_entropy / self.targets.max(1) as f64,
+        })
     }
 }
 

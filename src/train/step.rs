@@ -100,7 +100,7 @@ impl Stepper<'_> {
 /// A prepared batch as the model takes it.
 pub(super) fn packed(prepared: &Prepared) -> Packed<'_> {
     let Batch { input_ids, type_ids, offsets, .. } = &prepared.batch;
-    Packed::new(input_ids, type_ids, offsets)
+    Packed { globals: prepared.globals.as_deref(), ..Packed::new(input_ids, type_ids, offsets) }
 }
 
 fn add_parts(sums: &mut Vec<(Cow<'static, str>, f64)>, parts: Vec<(&'static str, f64)>) {

@@ -31,7 +31,7 @@ fn tensor(shape: &[usize], seed: u64) -> Tensor {
 /// Rows of one and of two tokens.
 fn prepared() -> Prepared {
     let batch = Batch { input_ids: vec![0; 3], type_ids: vec![0; 3], offsets: vec![0, 1, 3], rows: vec![0, 1] };
-    Prepared { batch, targets: Vec::new(), positions: None }
+    Prepared { batch, ..Prepared::default() }
 }
 
 fn loss_of(term: &dyn Term, student: &Output, teacher: Output) -> candle_core::Result<Tensor> {

@@ -52,7 +52,7 @@ impl Quantization {
             Head::None if !ignore.iter().any(|module| module == "bert.pooler.dense") => {
                 ignore.push("bert.pooler.dense".into());
             }
-            Head::None | Head::SequenceClassification { .. } => {}
+            Head::None | Head::SequenceClassification { .. } | Head::TokenClassification { .. } => {}
         }
         Ok(Self { scheme, modules: int8, embeddings: tables, ignore })
     }

@@ -58,9 +58,14 @@ pub(super) fn fit(model: &Model, folder: &Path) -> Result<Fitted, ExportError> {
             ));
             Pooling::Rank
         }
-        head @ (Head::None | Head::MaskedLm) => {
-            if *head == Head::MaskedLm {
-                notes.push("the encoder alone: llama.cpp's `bert` has no masked-LM head".to_owned());
+        head @ (Head::None | Head::MaskedLm | Head::TokenClassification { .. }) => {
+            let lost = match head {
+                Head::MaskedLm => Some("no masked-LM head"),
+                Head::TokenClassification { .. } => Some("no classifier of tokens"),
+                _ => None,
+            };
+            if let Some(lost) = lost {
+                notes.push(format!("the encoder alone: llama.cpp's `bert` has {lost}"));
             }
             let (pooling, why) = pooling::of(folder)?;
             notes.push(format!("embeddings by the pooling `{}`, {why}", pooling.name()));

@@ -1,4 +1,4 @@
-//! What stands on the encoder: pooler and classifier, or the masked-LM head.
+//! What stands on the encoder: pooler and classifier, a classifier of tokens, or the masked-LM head.
 
 use super::{
     Inputs, activation,
@@ -10,18 +10,30 @@ use super::{
 };
 use crate::{
     export::ExportError,
-    model::{Activation, ClassifierHead, DECODER_REST, Head, TRANSFORM, TRANSFORM_NORM},
+    model::{Activation, ClassifierHead, DECODER_REST, Head, TOKEN_CLASSIFIER, TRANSFORM, TRANSFORM_NORM},
 };
 
 /// The logits of the model's head; none without one.
 ///
 /// # Shapes
-/// `[batch, sequence, hidden]` → `[batch, labels]` or `[batch, sequence, vocab]`.
+/// `[batch, sequence, hidden]` → `[batch, labels]`, `[batch, sequence, labels]` or `[batch, sequence, vocab]`.
 pub(super) fn forward(b: &mut Builder<'_>, inputs: &Inputs, x: &Value) -> Result<Option<Value>, ExportError> {
     match &b.model.head {
         Head::None => Ok(None),
         Head::SequenceClassification { .. } => classify(b, inputs, x).map(Some),
+        Head::TokenClassification { .. } => classify_tokens(b, x).map(Some),
         Head::MaskedLm => predict_tokens(b, x).map(Some),
+    }
+}
+
+/// `W h + b` of every token, after the family's transform where it has one.
+fn classify_tokens(b: &mut Builder<'_>, x: &Value) -> Result<Value, ExportError> {
+    match b.model.spec.classifier {
+        ClassifierHead::Transform { .. } => {
+            let transformed = transform(b, x)?;
+            linear::forward(b, TOKEN_CLASSIFIER, &transformed)
+        }
+        _ => linear::forward(b, TOKEN_CLASSIFIER, x),
     }
 }
 

@@ -110,6 +110,7 @@ fn draw(model: &Model) -> Result<ModelProto, ExportError> {
     match &model.head {
         Head::None => shape.push(Dimension::of(model.spec.hidden_size)),
         Head::SequenceClassification { labels } => shape[1] = Dimension::of(labels.len()),
+        Head::TokenClassification { labels } => shape.push(Dimension::of(labels.len())),
         Head::MaskedLm => shape.push(Dimension::of(model.spec.vocab_size)),
     }
     b.graph.output(&logits.unwrap_or(x), ValueInfoProto::tensor(output(&model.head), DataType::Float, shape));
@@ -147,7 +148,7 @@ fn metadata(model: &Model, model_type: &str) -> Vec<StringStringEntryProto> {
         entry("max_tokens", model.spec.max_positions.to_string()),
         entry("model_type", model_type.to_owned()),
     ];
-    if let Head::SequenceClassification { labels } = &model.head {
+    if let Head::SequenceClassification { labels } | Head::TokenClassification { labels } = &model.head {
         entries.push(entry("labels", json!(labels).to_string()));
     }
     entries

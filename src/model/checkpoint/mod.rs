@@ -28,7 +28,7 @@ use super::{
     ClassifierHead, EncoderSpec, FloatType, Head, Model, ModelError, Quantized,
     families::{self, Family},
     network::label_maps,
-    params::{EMBEDDINGS, TRANSFORM, parameters},
+    params::{EMBEDDINGS, TOKEN_CLASSIFIER, TRANSFORM, parameters},
 };
 use crate::base::{fs, model_dir, plural};
 
@@ -46,9 +46,12 @@ pub(super) fn read(dir: &Path, device: &Device) -> Result<(Model, Vec<Stored>), 
     let model_type = config.text("model_type")?.ok_or_else(|| config.fault("`model_type` is missing"))?;
     let family = families::of(model_type).map_err(|error| config.fault(&error))?;
     let mut spec = (family.spec)(&config)?;
+    let classifies_tokens = architecture(&config) == Some(family.architectures[3]);
     let quantized = match config.value("quantization_config") {
         None => Quantized::No,
-        Some(block) => Quantized::read(block).map_err(|error| config.fault(&error))?.with_our_names(family),
+        Some(block) => {
+            Quantized::read(block).map_err(|error| config.fault(&error))?.with_our_names(family, classifies_tokens)
+        }
     };
     if quantized.is_int8() && !device.is_cpu() {
         return Err(ModelError::Device("int8 models run on `cpu` only".to_owned()));
@@ -56,7 +59,7 @@ pub(super) fn read(dir: &Path, device: &Device) -> Result<(Model, Vec<Stored>), 
 
     let tensors = weights::read_dir(dir)?;
     let stored = stored::list(&tensors);
-    let names::Renamed { tensors: mut raw, left_over } = names::rename(family, tensors)?;
+    let names::Renamed { tensors: mut raw, left_over } = names::rename(family, tensors, classifies_tokens)?;
     let mut notes: Vec<String> = left_over.iter().map(|name| format!("`{name}` is not used")).collect();
     let head = head(family, &config, &raw, &mut notes)?;
     let has_classifier = matches!(head, Head::SequenceClassification { .. });
@@ -105,6 +108,11 @@ pub(super) fn read(dir: &Path, device: &Device) -> Result<(Model, Vec<Stored>), 
     Ok((model, stored))
 }
 
+/// The class that the config names.
+fn architecture<'a>(config: &'a Fields<'_>) -> Option<&'a str> {
+    config.value("architectures").and_then(|list| list.get(0)).and_then(Value::as_str)
+}
+
 /// The head that the config names and the checkpoint has.
 fn head(
     family: &Family,
@@ -112,12 +120,14 @@ fn head(
     raw: &BTreeMap<String, Raw>,
     notes: &mut Vec<String>,
 ) -> Result<Head, ModelError> {
-    let named = config.value("architectures").and_then(|list| list.get(0)).and_then(Value::as_str);
-    let classifier = raw.get("classifier.weight");
+    let named = architecture(config);
+    let [_, classification, masked_lm, token_classification] = family.architectures;
+    let classifies_tokens = named == Some(token_classification);
+    let classifier =
+        raw.get(&if classifies_tokens { format!("{TOKEN_CLASSIFIER}.weight") } else { "classifier.weight".into() });
     let has_masked_lm = raw.contains_key(&format!("{TRANSFORM}.weight"));
-    let [_, classification, masked_lm] = family.architectures;
     let kind = match named {
-        Some(name) if name == classification => classification,
+        Some(name) if name == classification || name == token_classification => classification,
         Some(name) if name == masked_lm || name.ends_with("ForPreTraining") => masked_lm,
         Some(name) if name.contains("For") => {
             notes.push(format!("the head of `{name}` is not used"));
@@ -146,14 +156,14 @@ fn head(
         let names = plural::count(labels.len(), "label");
         return Err(config.fault(&format!("`id2label` names {names}, but `classifier.weight` has {outputs} rows")));
     }
-    Ok(Head::SequenceClassification { labels })
+    Ok(if classifies_tokens { Head::TokenClassification { labels } } else { Head::SequenceClassification { labels } })
 }
 
 impl Quantized {
     /// The same with modules as we call them.
-    fn with_our_names(self, family: &Family) -> Self {
+    fn with_our_names(self, family: &Family, classifies_tokens: bool) -> Self {
         let mut ours: Vec<String> = Vec::new();
-        for module in self.ignored().iter().flat_map(|module| family.our_modules(module)) {
+        for module in self.ignored().iter().flat_map(|module| family.our_modules(module, classifies_tokens)) {
             // A bare encoder names its pooler with and without its prefix.
             if !ours.contains(&module) {
                 ours.push(module);
@@ -228,16 +238,17 @@ pub(super) fn config(model: &Model, family: &Family, floats: FloatType) -> Resul
     }
     let mut config = model.config.as_object().cloned().unwrap_or_default();
     family.write_config(spec, &mut config)?;
-    let [none, classification, masked_lm] = family.architectures;
+    let [none, classification, masked_lm, token_classification] = family.architectures;
     let architecture = match &model.head {
         Head::None => none,
-        Head::SequenceClassification { labels } => {
+        Head::SequenceClassification { labels } | Head::TokenClassification { labels } => {
             let (by_id, by_label) = label_maps(labels);
             config.insert("id2label".to_owned(), by_id);
             config.insert("label2id".to_owned(), by_label);
             // Readers count `id2label`; a stale number beside it would contradict it.
             config.shift_remove("num_labels");
-            classification
+            let is_of_tokens = matches!(model.head, Head::TokenClassification { .. });
+            if is_of_tokens { token_classification } else { classification }
         }
         Head::MaskedLm => masked_lm,
     };

@@ -20,13 +20,17 @@ pub(super) struct Renamed {
 ///
 /// # Errors
 /// When the rows of a stacked tensor cannot be parted.
-pub(super) fn rename(family: &Family, tensors: BTreeMap<String, Raw>) -> Result<Renamed, ModelError> {
+pub(super) fn rename(
+    family: &Family,
+    tensors: BTreeMap<String, Raw>,
+    classifies_tokens: bool,
+) -> Result<Renamed, ModelError> {
     let mut renamed = Renamed { tensors: BTreeMap::new(), left_over: Vec::new() };
     for (theirs, raw) in tensors {
         if family.drops(&theirs) {
             continue;
         }
-        let mut ours = family.ours(&theirs);
+        let mut ours = family.ours(&theirs, classifies_tokens);
         match ours.len() {
             0 => renamed.left_over.push(theirs),
             1 => _ = renamed.tensors.insert(ours.remove(0), raw),

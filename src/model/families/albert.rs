@@ -39,7 +39,7 @@ pub(super) const FAMILY: Family = Family {
     ],
     extra: &["sop_classifier."],
     can_lack_heads: false,
-    architectures: ["AlbertModel", "AlbertForSequenceClassification", "AlbertForMaskedLM"],
+    architectures: classes!("Albert"),
 };
 
 const KEYS: Keys = Keys { default_activation: "gelu_new", classifier_dropout: "classifier_dropout_prob", ..bert::KEYS };

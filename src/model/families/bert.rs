@@ -24,7 +24,7 @@ pub(super) const FAMILY: Family = Family {
     ],
     extra: &["cls.seq_relationship."],
     can_lack_heads: true,
-    architectures: ["BertModel", "BertForSequenceClassification", "BertForMaskedLM"],
+    architectures: classes!("Bert"),
 };
 
 /// How a family's config calls what all have.

@@ -35,7 +35,7 @@ pub(super) const FAMILY: Family = Family {
     ],
     extra: &[],
     can_lack_heads: true,
-    architectures: ["DistilBertModel", "DistilBertForSequenceClassification", "DistilBertForMaskedLM"],
+    architectures: classes!("DistilBert"),
 };
 
 const KEYS: Keys = Keys {

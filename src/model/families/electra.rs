@@ -23,7 +23,7 @@ pub(super) const FAMILY: Family = Family {
     ],
     extra: &["discriminator_predictions."],
     can_lack_heads: true,
-    architectures: ["ElectraModel", "ElectraForSequenceClassification", "ElectraForMaskedLM"],
+    architectures: classes!("Electra"),
 };
 
 fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {

@@ -17,7 +17,7 @@ pub(super) const FAMILY: Family = Family {
     ],
     // No reader of its config knows the key.
     can_lack_heads: false,
-    architectures: ["LongformerModel", "LongformerForSequenceClassification", "LongformerForMaskedLM"],
+    architectures: classes!("Longformer"),
     ..roberta::ROBERTA
 };
 

@@ -34,7 +34,7 @@ pub(super) const FAMILY: Family = Family {
         ("classifier", "classifier"),
     ],
     unsaid,
-    architectures: ["MobileBertModel", "MobileBertForSequenceClassification", "MobileBertForMaskedLM"],
+    architectures: classes!("MobileBert"),
     ..bert::FAMILY
 };
 

@@ -1,5 +1,17 @@
 //! The list of families: one line a family.
 
+/// The class names of a family, by the name that they begin with: the bare encoder's, and those of the heads.
+macro_rules! classes {
+    ($family:literal) => {
+        [
+            concat!($family, "Model"),
+            concat!($family, "ForSequenceClassification"),
+            concat!($family, "ForMaskedLM"),
+            concat!($family, "ForTokenClassification"),
+        ]
+    };
+}
+
 mod albert;
 mod bert;
 mod distilbert;
@@ -11,7 +23,7 @@ mod roberta;
 
 use serde_json::{Map, Value};
 
-use super::{EncoderSpec, ModelError, checkpoint::Fields};
+use super::{EncoderSpec, ModelError, checkpoint::Fields, params::TOKEN_CLASSIFIER};
 use crate::base::suggest;
 
 /// What distinguishes a family: how its config reads as a spec, and how its tensors are called.
@@ -37,9 +49,12 @@ pub(super) struct Family {
     extra: &'static [&'static str],
     /// Whether their config can say which heads of a layer are gone, by `pruned_heads`.
     pub(super) can_lack_heads: bool,
-    /// Their class names by head: none, sequence classification, masked LM.
-    pub(super) architectures: [&'static str; 3],
+    /// Their class names by head: none, sequence classification, masked LM, token classification.
+    pub(super) architectures: [&'static str; 4],
 }
+
+/// What all families call the head of a token classifier; of most, a sequence classifier's last layer is called so, too.
+const THEIR_TOKEN_CLASSIFIER: &str = "classifier";
 
 /// The prefix of our encoder's tensors.
 const PREFIX: &str = "bert.";
@@ -104,14 +119,18 @@ pub(super) struct Place {
 
 impl Family {
     /// Their name of a tensor to ours, several where they stack them: old suffixes and missing prefixes are understood.
-    /// Nothing when it is not the family's.
-    pub(super) fn ours(&self, theirs: &str) -> Vec<String> {
+    /// Nothing when it is not the family's. A token classifier's head is called as a sequence classifier's, so that one must
+    /// know which of them it is.
+    pub(super) fn ours(&self, theirs: &str, classifies_tokens: bool) -> Vec<String> {
         let modern = match theirs.rsplit_once('.') {
             Some((module, "gamma")) => format!("{module}.weight"),
             Some((module, "beta")) => format!("{module}.bias"),
             _ => theirs.to_owned(),
         };
         let Some((module, suffix)) = modern.rsplit_once('.') else { return Vec::new() };
+        if classifies_tokens && module == THEIR_TOKEN_CLASSIFIER {
+            return vec![format!("{TOKEN_CLASSIFIER}.{suffix}")];
+        }
         let head = self.heads.iter().find_map(|(ours, theirs)| rename(module, theirs, ours));
         let modules = head.map_or_else(|| self.our_encoder_modules(module), |module| vec![module]);
         modules.iter().map(|module| format!("{module}.{suffix}")).collect()
@@ -155,8 +174,8 @@ impl Family {
     }
 
     /// As [`Self::their_module`]; several where they stack them.
-    pub(super) fn our_modules(&self, theirs: &str) -> Vec<String> {
-        let ours = self.ours(&format!("{theirs}.weight"));
+    pub(super) fn our_modules(&self, theirs: &str, classifies_tokens: bool) -> Vec<String> {
+        let ours = self.ours(&format!("{theirs}.weight"), classifies_tokens);
         if ours.is_empty() {
             return vec![theirs.to_owned()];
         }
@@ -168,6 +187,9 @@ impl Family {
         let whole = |name: String| Place { name, part: (0, 1) };
         let Some((module, suffix)) = ours.rsplit_once('.') else { return whole(ours.to_owned()) };
         let Some(module) = module.strip_prefix(PREFIX) else {
+            if module == TOKEN_CLASSIFIER {
+                return whole(format!("{THEIR_TOKEN_CLASSIFIER}.{suffix}"));
+            }
             let theirs = self.heads.iter().find_map(|(ours, theirs)| rename(module, ours, theirs));
             return whole(theirs.map_or_else(|| ours.to_owned(), |theirs| format!("{theirs}.{suffix}")));
         };
@@ -215,10 +237,14 @@ mod tests {
             ("qa_outputs.weight", None),
         ];
         for (theirs, ours) in cases {
-            assert_eq!(family.ours(theirs), Vec::from_iter(ours), "{theirs}");
+            assert_eq!(family.ours(theirs, false), Vec::from_iter(ours), "{theirs}");
             if let Some(ours) = ours {
-                assert_eq!(family.ours(&family.place(ours).name), [ours]);
+                assert_eq!(family.ours(&family.place(ours).name, false), [ours]);
             }
+        }
+        for family in FAMILIES {
+            assert_eq!(family.place("token_classifier.bias").name, "classifier.bias");
+            assert_eq!(family.ours("classifier.bias", true), ["token_classifier.bias"]);
         }
     }
 
@@ -226,7 +252,7 @@ mod tests {
     fn stacked_modules_have_their_parts() {
         let family = of("modernbert").unwrap();
         let ours = ["query", "key", "value"].map(|name| format!("bert.encoder.layer.7.attention.self.{name}.weight"));
-        assert_eq!(family.ours("model.layers.7.attn.Wqkv.weight"), ours);
+        assert_eq!(family.ours("model.layers.7.attn.Wqkv.weight", false), ours);
         for (at, ours) in ours.iter().enumerate() {
             let place = Place { name: "model.layers.7.attn.Wqkv.weight".to_owned(), part: (at, 3) };
             assert_eq!(family.place(ours), place);

@@ -43,7 +43,7 @@ pub(super) const FAMILY: Family = Family {
     ],
     extra: &[],
     can_lack_heads: false,
-    architectures: ["ModernBertModel", "ModernBertForSequenceClassification", "ModernBertForMaskedLM"],
+    architectures: classes!("ModernBert"),
 };
 
 const KEYS: Keys = Keys {

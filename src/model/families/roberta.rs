@@ -23,14 +23,11 @@ pub(super) const ROBERTA: Family = Family {
     ],
     extra: &[],
     can_lack_heads: true,
-    architectures: ["RobertaModel", "RobertaForSequenceClassification", "RobertaForMaskedLM"],
+    architectures: classes!("Roberta"),
 };
 
-pub(super) const XLM_ROBERTA: Family = Family {
-    model_type: "xlm-roberta",
-    architectures: ["XLMRobertaModel", "XLMRobertaForSequenceClassification", "XLMRobertaForMaskedLM"],
-    ..ROBERTA
-};
+pub(super) const XLM_ROBERTA: Family =
+    Family { model_type: "xlm-roberta", architectures: classes!("XLMRoberta"), ..ROBERTA };
 
 pub(super) fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
     let mut spec = bert::read(config, &bert::KEYS)?;

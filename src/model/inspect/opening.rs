@@ -101,15 +101,16 @@ pub(super) fn judge(dir: &Path, model: &Model, family: &Family, stored: &[Stored
 /// The class that it opens as: that of the head, or the one that `config.json` names where it is more than lmpipe reads.
 fn class(model: &Model, family: &Family) -> String {
     let named = model.config.get("architectures").and_then(|list| list.get(0)).and_then(Value::as_str);
-    let [none, classification, masked_lm] = family.architectures;
+    let [none, classification, masked_lm, token_classification] = family.architectures;
     let of_head = match model.head {
         Head::None => none,
         Head::SequenceClassification { .. } => classification,
+        Head::TokenClassification { .. } => token_classification,
         Head::MaskedLm => masked_lm,
     };
     let is_more = |named: &&str| match model.head {
-        Head::None => named.contains("For") && *named != classification && *named != masked_lm,
-        Head::SequenceClassification { .. } => false,
+        Head::None => named.contains("For") && !family.architectures.contains(named),
+        Head::SequenceClassification { .. } | Head::TokenClassification { .. } => false,
         Head::MaskedLm => named.ends_with("ForPreTraining"),
     };
     named.filter(is_more).unwrap_or(of_head).to_owned()

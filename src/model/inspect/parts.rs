@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use candle_core::{Device, Tensor};
 
 use crate::model::{
-    Model, ModelError,
+    Head, Model, ModelError,
     checkpoint::{DECODER, Stored},
     families::Family,
     parameters,
@@ -145,7 +145,8 @@ fn taken(model: &Model, family: &Family, stored: &[Stored], theirs: &str) -> Opt
         return None;
     }
     // Of modules that are stored as one, all are of the same part.
-    let name = family.ours(theirs).into_iter().next()?;
+    let classifies_tokens = matches!(model.head, Head::TokenClassification { .. });
+    let name = family.ours(theirs, classifies_tokens).into_iter().next()?;
     for suffix in [".weight_scale", ".weight_packed", ".weight_shape"] {
         if let Some(module) = name.strip_suffix(suffix) {
             let is_scale = suffix == ".weight_scale" && model.int8.contains_key(module);
@@ -153,7 +154,7 @@ fn taken(model: &Model, family: &Family, stored: &[Stored], theirs: &str) -> Opt
         }
     }
     let has_bias =
-        || stored.iter().any(|tensor| family.ours(&tensor.name).contains(&"cls.predictions.bias".to_owned()));
+        || stored.iter().any(|tensor| family.ours(&tensor.name, false).contains(&"cls.predictions.bias".to_owned()));
     let is_taken = match name.as_str() {
         DECODER => model.params.contains_key(DECODER),
         // Old writers store the tied bias under the decoder's name.

@@ -31,13 +31,22 @@ impl Corpus {
         tokenizer: &Tokenizer,
         max_length: usize,
     ) -> Result<Self, StageError> {
+        Self::of(ctx, data, |dataset, split| Ok(Examples::of(dataset, split, tokenizer, max_length)?))
+    }
+
+    /// Reads a dataset and makes examples of each of its splits.
+    pub(in crate::stages) fn of(
+        ctx: &StageCtx<'_>,
+        data: &Artifact,
+        examples_of: impl Fn(&Dataset, Split) -> Result<Examples, StageError>,
+    ) -> Result<Self, StageError> {
         let dataset = Dataset::open(&data.dir)?;
         if !dataset.splits.contains_key(&Split::Train) {
             return Err(StageError::msg(format!("`{}` has no training split to learn from", data.name)));
         }
         let examples = |split| -> Result<Examples, StageError> {
             ctx.check_cancelled()?;
-            Ok(Examples::of(&dataset, split, tokenizer, max_length)?)
+            examples_of(&dataset, split)
         };
         let train = examples(Split::Train)?;
         let validation = if dataset.splits.contains_key(&Split::Validation) {

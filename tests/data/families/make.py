@@ -6,13 +6,13 @@ Sizes are odd, as in ../models: 5 heads of 6 (ModernBERT: 3 heads of 6), a feed-
 what is written. `expected.safetensors` has the versions it was made with in its metadata and holds, row after row:
 
   input_ids [tokens], lengths [rows]; type_ids [tokens] only where the family has more than one type
-  globals [tokens]            the global attention mask, where one is given (longformer-global)
+  globals [tokens]            the global attention mask, where one is given (longformer-global, longformer-tokens)
   hidden_<layer> [tokens, hidden]   0 is what enters the first layer: after the embeddings' norm and, in ALBERT and ELECTRA,
                               after the projection to the hidden size
   last_hidden_state [tokens, hidden]   the last hidden_<layer>, except in ModernBERT: there this one alone is after a final norm
   attention_<layer> [sum of heads x len x len]   not for Longformer, which gives windows instead of squares
   pooled [rows, hidden]       where the model has a pooler
-  logits [rows, labels] or [tokens, vocabulary]
+  logits [rows, labels], [tokens, labels] or [tokens, vocabulary]
 
 Longformer pads a row to a multiple of its widest window, which every other window has to divide; the padding is cut off again.
 longformer-classifier gives no mask: `transformers` then makes the first token global. No row holds the padding id, except the
@@ -27,8 +27,8 @@ import sys
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
-from transformers import (AlbertConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification, DistilBertConfig,
-                          ElectraConfig, LongformerConfig, MobileBertConfig, ModernBertConfig, RobertaConfig, XLMRobertaConfig)
+from transformers import (AlbertConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification,
+                          AutoModelForTokenClassification, BertConfig, DistilBertConfig, ElectraConfig, LongformerConfig, MobileBertConfig, ModernBertConfig, RobertaConfig, XLMRobertaConfig)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, os.pardir, "models"))
@@ -37,6 +37,7 @@ from make import LENGTHS, SIZES, randomize  # noqa: E402
 LONG = LENGTHS + [37]
 VERSIONS = {"versions": f"torch {torch.__version__}, transformers {transformers.__version__}"}
 CLASSIFIER, MASKED_LM, ENCODER = AutoModelForSequenceClassification, AutoModelForMaskedLM, AutoModel
+TOKENS = AutoModelForTokenClassification
 
 
 def roberta(cls=RobertaConfig, positions=24, **options):
@@ -56,6 +57,10 @@ def longformer(**options):
 def distilbert(**options):
     return DistilBertConfig(vocab_size=SIZES["vocab_size"], dim=30, n_layers=3, n_heads=5, hidden_dim=50,
                             max_position_embeddings=24, **options)
+
+
+def bert(**options):
+    return BertConfig(**SIZES | options)
 
 
 def electra(**options):
@@ -196,6 +201,10 @@ MODELS = {
     "modernbert-classifier-cls": (CLASSIFIER, modernbert(classifier_pooling="cls", num_labels=3), 30),
     "modernbert-classifier-mean": (CLASSIFIER, modernbert(classifier_pooling="mean", num_labels=3), 31),
     "modernbert-masked-lm": (MASKED_LM, modernbert(), 32),
+    "bert-tokens": (TOKENS, bert(num_labels=2), 33),
+    "longformer-tokens": (TOKENS, longformer(num_labels=2), 34, dict(global_attention=True)),
+    "modernbert-tokens": (TOKENS, modernbert(num_labels=2), 35),
+    "roberta-tokens": (TOKENS, roberta(num_labels=2), 36),
 }
 
 if __name__ == "__main__":

@@ -44,10 +44,11 @@ fn head(head: &Head) -> String {
     match head {
         Head::None => "none: hidden states only".to_owned(),
         Head::MaskedLm => "masked language model".to_owned(),
-        Head::SequenceClassification { labels } => {
+        Head::SequenceClassification { labels } | Head::TokenClassification { labels } => {
+            let of = if matches!(head, Head::TokenClassification { .. }) { "of tokens, " } else { "of " };
             let more = if labels.len() > SHOWN { ", …" } else { "" };
             let names = labels[..labels.len().min(SHOWN)].join(", ");
-            format!("classifier of {}: {names}{more}", plural::count(labels.len(), "label"))
+            format!("classifier {of}{}: {names}{more}", plural::count(labels.len(), "label"))
         }
     }
 }

@@ -16,6 +16,7 @@ pub(super) fn of(inspection: &Inspection, words: &Words) -> Value {
         "head": match &model.head {
             Head::None => json!({"kind": "none"}),
             Head::SequenceClassification { labels } => json!({"kind": "sequence_classification", "labels": labels}),
+            Head::TokenClassification { labels } => json!({"kind": "token_classification", "labels": labels}),
             Head::MaskedLm => json!({"kind": "masked_lm"}),
         },
         "shape": shape(&model.spec),
