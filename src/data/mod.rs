@@ -22,6 +22,6 @@ pub use import::{Import, Limit, SplitLimits};
 pub use query::{query, sql_fault};
 pub use split::{Fractions, SplitBy};
 pub use table::{Column, read_texts, write_table};
-pub use tokenize::{Encoding, SentenceEncoding, Tokenizer, WordPieces};
+pub use tokenize::{Encoding, LongTexts, SentenceEncoding, Tokenizer, WordPieces};
 pub use vocabulary::Vocabulary;
 pub use whole::import_whole;

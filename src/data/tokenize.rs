@@ -1,6 +1,7 @@
 //! Text to ids, in parallel, in order.
 
 mod bpe;
+mod chunks;
 mod pieces;
 mod sentences;
 mod settings;
@@ -9,6 +10,7 @@ mod word_piece;
 
 use std::path::Path;
 
+pub use chunks::LongTexts;
 pub use pieces::WordPieces;
 use rayon::prelude::*;
 pub use sentences::SentenceEncoding;
@@ -91,12 +93,7 @@ impl Tokenizer {
     /// # Errors
     /// When the tokenizer fails on a row, which is named, or `max_length` leaves no room beside the special tokens.
     pub fn encode(&self, rows: &Rows, max_length: usize) -> Result<Vec<Encoding>, DataError> {
-        let special = self.inner.get_post_processor().map_or(0, |post| post.added_tokens(rows.pairs.is_some()));
-        if max_length <= special {
-            return Err(DataError::content(format!(
-                "{max_length} tokens leave no room for text: the tokenizer adds {special} special ones to each row"
-            )));
-        }
+        self.check_room(max_length, rows.pairs.is_some())?;
         let mut tokenizer = self.inner.clone();
         let cut = TruncationParams { max_length, ..TruncationParams::default() };
         tokenizer.with_truncation(Some(cut)).map_err(|error| DataError::content(error.to_string()))?;
@@ -125,6 +122,17 @@ impl Tokenizer {
                 encode(row, EncodeInput::Single(text.into()))
             })
             .collect()
+    }
+
+    /// How many special tokens a row gets; demands that they leave some to its text.
+    fn check_room(&self, max_length: usize, has_pairs: bool) -> Result<usize, DataError> {
+        let special = self.inner.get_post_processor().map_or(0, |post| post.added_tokens(has_pairs));
+        if max_length > special {
+            return Ok(special);
+        }
+        Err(DataError::content(format!(
+            "{max_length} tokens leave no room for text: the tokenizer adds {special} special ones to each row"
+        )))
     }
 
     /// The text of a `tokenizer.json`.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use super::{EvalError, argmax, labels::classifier_labels, predictions::RunOptions, predictions::run, softmax};
 use crate::{
     base::device::DeviceId,
-    data::{Rows, Tokenizer},
+    data::{LongTexts, Rows, Tokenizer},
     model,
     runtime::Executor,
 };
@@ -79,6 +79,7 @@ pub fn predict(
     let run_options = RunOptions {
         batch_size: options.batch_size,
         max_length: options.max_length.unwrap_or(model.spec.max_positions),
+        long_texts: LongTexts::Cut,
     };
     let mut lines = Lines { input, format: options.input, line: 0 };
     let mut total = 0;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{EvalError, LabelMap};
 use crate::{
-    data::{Batch, Encoding, Rows, Tokenizer},
+    data::{Batch, Encoding, LongTexts, Rows, Tokenizer},
     model::{Head, Packed},
     runtime::Executor,
 };
@@ -14,8 +14,10 @@ use crate::{
 pub struct RunOptions {
     /// Rows a batch.
     pub batch_size: usize,
-    /// Tokens a row, special ones included; longer rows are cut. Never more than the model has positions.
+    /// Tokens a row, special ones included. Never more than the model has positions.
     pub max_length: usize,
+    /// What is done with longer rows.
+    pub long_texts: LongTexts,
 }
 
 /// What a classifier says about rows.
@@ -40,18 +42,33 @@ pub fn run(
     options: RunOptions,
     mut progress: impl FnMut(usize) -> bool,
 ) -> Result<Vec<Vec<f32>>, EvalError> {
-    let encodings = tokenizer.encode(rows, options.max_length.min(model.spec.max_positions))?;
-    let mut all = vec![Vec::new(); encodings.len()];
+    let max_length = options.max_length.min(model.spec.max_positions);
+    let chunks = tokenizer.encode_long(rows, max_length, options.long_texts)?;
+    let row_of: Vec<usize> = chunks.iter().enumerate().flat_map(|(row, of)| vec![row; of.len()]).collect();
+    let encodings = chunks.concat();
+    let mut of_chunks = vec![Vec::new(); encodings.len()];
     let mut done = 0;
     for rows in by_length(&encodings).chunks(options.batch_size.max(1)) {
-        if !progress(done) {
+        // As many of the rows as of their chunks.
+        if !progress(done * chunks.len() / encodings.len()) {
             return Err(EvalError::Stopped);
         }
         let batch = Batch::pack(&encodings, rows);
         for (row, logits) in rows.iter().zip(run_batch(model, &batch)?) {
-            all[*row] = logits;
+            of_chunks[*row] = logits;
         }
         done += rows.len();
+    }
+    if chunks.len() == encodings.len() {
+        return Ok(of_chunks);
+    }
+    let mut all = vec![Vec::new(); chunks.len()];
+    for ((row, encoding), logits) in row_of.into_iter().zip(&encodings).zip(of_chunks) {
+        let tokens: usize = chunks[row].iter().map(|chunk| chunk.ids.len()).sum();
+        let weight = encoding.ids.len() as f32 / tokens.max(1) as f32;
+        let sums: &mut Vec<f32> = &mut all[row];
+        sums.resize(logits.len(), 0.0);
+        sums.iter_mut().zip(logits).for_each(|(sum, logit)| *sum += weight * logit);
     }
     Ok(all)
 }

@@ -7,7 +7,8 @@ use crate::{
     runtime::Executor,
 };
 
-/// An extractive summariser: a token classifier of two labels, whose second is that of a summary's sentences.
+/// An extractive summariser: a token classifier of two labels, whose second is that of a summary's sentences; what it says of a
+/// sentence is the mean of what it says of its tokens.
 pub struct SentenceScorer {
     executor: Executor,
     tokenizer: Tokenizer,
@@ -53,9 +54,10 @@ impl SentenceScorer {
                 batch = batch.with_globals(&row.starts);
             }
             let logits = self.executor.logits(batch)?.unwrap_or_default();
-            for (score, &start) in scores.iter_mut().zip(&row.starts) {
-                let [other, summary] = [logits[2 * start], logits[2 * start + 1]].map(f64::from);
-                *score = summary - other;
+            let ends = row.starts.iter().skip(1).copied().chain([encoding.ids.len()]);
+            for (score, (&start, end)) in scores.iter_mut().zip(row.starts.iter().zip(ends)) {
+                let margins = logits[2 * start..2 * end].chunks_exact(2).map(|of| f64::from(of[1]) - f64::from(of[0]));
+                *score = margins.sum::<f64>() / (end - start) as f64;
                 if !score.is_finite() {
                     let message = "the model gives no finite scores; its weights are damaged";
                     return Err(EvalError::Unfit(message.to_owned()));

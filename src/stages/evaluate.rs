@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     base::{fs, plural},
-    data::{self, Column, Dataset, Rows, Split},
+    data::{self, Column, Dataset, LongTexts, Rows, Split},
     eval::{self, Counts, Interval, METRICS, Predictions, RunOptions},
     model,
     runtime::Executor,
@@ -26,9 +26,17 @@ pub(super) struct Params {
     /// Rows that go through the model together; it changes the speed, not the scores.
     #[serde(default = "batch_size")]
     batch_size: usize,
-    /// Tokens a row, special ones included; longer rows are cut.
+    /// Tokens a row, special ones included.
     #[serde(default = "max_length")]
     max_length: usize,
+    /// What is done with longer rows: `cut`, or `{chunks: {overlap: 64}}`, whose logits are averaged.
+    #[serde(default, skip_serializing_if = "is_cut")]
+    long_texts: LongTexts,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+pub(super) fn is_cut(long_texts: &LongTexts) -> bool {
+    *long_texts == LongTexts::Cut
 }
 
 /// A split that a model may be scored on.
@@ -80,6 +88,9 @@ impl Stage for Evaluate {
     fn check(params: &Params, faults: &mut Faults) {
         faults.at_least("batch_size", params.batch_size, 1);
         faults.at_least("max_length", params.max_length, 3);
+        if let Some((path, message)) = params.long_texts.fault(params.max_length) {
+            faults.at(path, message);
+        }
     }
 
     fn comparison(_params: &Params, metric: &str, _wired: Wired<'_>) -> Option<Comparison> {
@@ -158,7 +169,11 @@ fn predict(
     labels: &[String],
 ) -> Result<Predictions, StageError> {
     let model = Executor::load(&artifact.dir, &model::candle_device(ctx.lease.device)?)?;
-    let options = RunOptions { batch_size: params.batch_size, max_length: params.max_length };
+    let options = RunOptions {
+        batch_size: params.batch_size,
+        max_length: params.max_length,
+        long_texts: params.long_texts,
+    };
     let total = rows.texts.len() as u64;
     let predictions = eval::run_model((&artifact.name, &model, &artifact.dir), rows, labels, options, |done| {
         ctx.sink.progress(Progress { done: done as u64, total, unit: "row", message: artifact.name.clone() });
@@ -275,6 +290,34 @@ mod tests {
         for (said, (_, predicted)) in said.iter().zip(self::said(&rig, "scores")) {
             assert_eq!(said["label"], predicted.as_str());
         }
+    }
+
+    #[test]
+    fn what_is_said_of_a_long_row_is_the_mean_over_its_chunks() {
+        let rig = Rig::new();
+        let model = Executor::load(&rig.path("model"), &candle_core::Device::Cpu).unwrap();
+        let tokenizer = data::Tokenizer::for_model(&rig.path("model"), model.spec.vocab_size).unwrap();
+        let run = |texts: &[&str], max_length, long_texts| {
+            let texts = texts.iter().map(|text| (*text).to_owned()).collect();
+            let options = RunOptions { batch_size: 2, max_length, long_texts };
+            eval::run(&model, &tokenizer, &Rows { texts, ..Rows::default() }, options, |_| true).unwrap()
+        };
+        let chunks = LongTexts::Chunks { overlap: 0, most: None };
+        let rows = run(&["w9", "w5 w6 w7 w8 w9", "w10 w11"], 5, chunks);
+        // Chunks of five and four tokens.
+        let parts = run(&["w5 w6 w7", "w8 w9", "w9"], 64, LongTexts::Cut);
+        for label in 0..2 {
+            let mean = (5.0 * parts[0][label] + 4.0 * parts[1][label]) / 9.0;
+            assert!((rows[1][label] - mean).abs() < 1e-6);
+        }
+        assert_eq!(rows[0], parts[2]);
+        let inputs: &[(&str, &[&str])] = &[("model", &["model"]), ("data", &["data"])];
+        let whole = rig.run::<Evaluate>(&json!({}), inputs, "whole").unwrap();
+        let params = json!({"long_texts": {"chunks": {"overlap": 1}}});
+        assert_eq!(rig.run::<Evaluate>(&params, inputs, "chunks").unwrap().metrics, whole.metrics);
+        let params = json!({"max_length": 8, "long_texts": {"chunks": {"overlap": 5}}});
+        let error = rig.run::<Evaluate>(&params, inputs, "no").unwrap_err().to_string();
+        assert!(error.contains("overlap by half of that, not by 5"), "{error}");
     }
 
     #[test]

@@ -10,11 +10,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    data::Tokenizer,
+    data::{LongTexts, Tokenizer},
     model::{self, Head, Model, ModelError},
     stage::{ArtifactKind, Faults, Port, Stage, StageCtx, StageError},
     text::summary::Words,
-    train::{self, CrossEntropy, Extract, MaskedLm, Objective},
+    train::{self, CrossEntropy, Examples, Extract, MaskedLm, Objective},
 };
 use params::training_params;
 use training::{Corpus, Watch, check_length, write_record};
@@ -26,6 +26,10 @@ training_params! {
         /// What is learned: `classification` of the label column, `{masked_lm: {rate: 0.15}}`, or `{extract: {reference:
         /// abstract}}`.
         task: Task = Task::Classification,
+        /// What is done with rows of more than `max_length` tokens: `cut`, or `{chunks: {overlap: 0}}`, each of which then has
+        /// the label of the whole row.
+        #[serde(skip_serializing_if = "super::evaluate::is_cut")]
+        long_texts: LongTexts = LongTexts::Cut,
     }
 }
 
@@ -42,7 +46,8 @@ pub(super) enum Task {
         rate: f64,
     },
     /// Which sentences of a text make its summary: those that a greedy choice by ROUGE takes to come close to a reference. Each
-    /// sentence has a token of its own, which sees the whole text in a Longformer; the stage `summarize` takes the model. The
+    /// sentence has a token of its own, which sees the whole text in a Longformer, and the mean of what is said of its tokens
+    /// counts; the stage `summarize` takes the model. The
     /// validation accuracy is the share of these sentences that the model ranks highest, as many as there are.
     Extract {
         /// The column with a summary that somebody wrote.
@@ -80,6 +85,12 @@ impl Stage for Finetune {
             let message = format!("`rate` must be above 0 and at most 1, not {rate}");
             faults.at("task.masked_lm.rate", message).help("BERT was trained with 0.15");
         }
+        if let Some((path, message)) = params.long_texts.fault(params.max_length) {
+            faults.at(path, message);
+        }
+        if matches!(params.task, Task::Extract { .. }) && params.long_texts != LongTexts::Cut {
+            faults.at("long_texts", "the sentences of a text are scored together, not in chunks").help("`long_texts: cut`");
+        }
     }
 
     fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
@@ -96,7 +107,9 @@ impl Stage for Finetune {
                 };
                 Corpus::of(ctx, data, examples)?
             }
-            _ => Corpus::open(ctx, data, &tokenizer, training.max_length)?,
+            _ => Corpus::of(ctx, data, |dataset, split| {
+                Ok(Examples::of(dataset, split, &tokenizer, training.max_length, params.long_texts)?)
+            })?,
         };
         let (mut model, objective): (Model, Box<dyn Objective>) = match &params.task {
             Task::Classification => {

@@ -16,7 +16,7 @@ use crate::{
         prune::{self, Guided, Importance, Masked, Masks, surgery},
         verify,
     },
-    data::{Dataset, Rows, Split, Tokenizer},
+    data::{Dataset, LongTexts, Rows, Split, Tokenizer},
     eval::{self, LabelMap, RunOptions},
     model::{self, Head, Model, Quantized},
     runtime::Executor,
@@ -331,7 +331,7 @@ fn guided(
     let labels = &dataset.meta.labels;
     let rows = dataset.rows(Split::Train)?;
     let guide = Executor::load(&teacher.dir, &model.device)?;
-    let options = RunOptions { batch_size: 64, max_length: recover.max_length };
+    let options = RunOptions { batch_size: 64, max_length: recover.max_length, long_texts: LongTexts::Cut };
     let total = rows.texts.len() as u64;
     let said = eval::run_model((&teacher.name, &guide, &teacher.dir), &rows, labels, options, |done| {
         ctx.sink.progress(Progress { done: done as u64, total, unit: "row", message: "teacher".into() });

@@ -1,7 +1,7 @@
 //! `Examples`: the rows of a split, tokenised once.
 
 use super::{Sentences, TrainError};
-use crate::data::{Dataset, Encoding, Split, Tokenizer};
+use crate::data::{Dataset, Encoding, LongTexts, Split, Tokenizer};
 
 /// The rows of a split as ids and label numbers.
 #[derive(Clone, Debug, Default)]
@@ -16,13 +16,26 @@ pub struct Examples {
 }
 
 impl Examples {
-    /// The rows of a split of a dataset, cut to `max_length` tokens.
+    /// The rows of a split of a dataset, cut to `max_length` tokens or in chunks of as many, each of which is then a row with the
+    /// label of the whole.
     ///
     /// # Errors
     /// When the dataset has no such split, or a row cannot be tokenised.
-    pub fn of(dataset: &Dataset, split: Split, tokenizer: &Tokenizer, max_length: usize) -> Result<Self, TrainError> {
+    pub fn of(
+        dataset: &Dataset,
+        split: Split,
+        tokenizer: &Tokenizer,
+        max_length: usize,
+        long_texts: LongTexts,
+    ) -> Result<Self, TrainError> {
         let rows = dataset.rows(split)?;
-        Ok(Self { encodings: tokenizer.encode(&rows, max_length)?, labels: rows.labels, sentences: None })
+        let chunks = tokenizer.encode_long(&rows, max_length, long_texts)?;
+        let repeated = |labels: Vec<u32>| {
+            let of_row = labels.into_iter().zip(&chunks).map(|(label, chunks)| vec![label; chunks.len()]);
+            of_row.collect::<Vec<_>>().concat()
+        };
+        let labels = rows.labels.map(repeated);
+        Ok(Self { encodings: chunks.concat(), labels, sentences: None })
     }
 
     /// How many rows there are.

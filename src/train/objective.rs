@@ -162,16 +162,20 @@ impl Counts {
         if prepared.targets.is_empty() {
             return Ok(Self::default());
         }
-        let logits = prepared.logits(output)?.to_vec2::<f32>()?;
-        let n = prepared.targets.len();
+        Ok(Self::of_logits(&prepared.logits(output)?.to_vec2::<f32>()?, &prepared.targets))
+    }
+
+    /// The counts of logits, `[targets, classes]`.
+    pub(super) fn of_logits(logits: &[Vec<f32>], targets: &[u32]) -> Self {
+        let n = targets.len();
         let mut counts = Self { all: n, targets: n, ..Self::default() };
-        for (logits, &target) in logits.iter().zip(&prepared.targets) {
+        for (logits, &target) in logits.iter().zip(targets) {
             let (best, max) = argmax(logits);
             counts.right += usize::from(best == target as usize);
             let sum: f64 = logits.iter().map(|x| f64::from(x - max).exp()).sum();
             counts.cross_entropy += sum.ln() + f64::from(max) - f64::from(logits[target as usize]);
         }
-        Ok(counts)
+        counts
     }
 
     /// Adds the counts of another batch.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     base::{plural, units},
-    data::{Dataset, Split, Tokenizer},
+    data::{Dataset, LongTexts, Split, Tokenizer},
     model::Model,
     stage::{Artifact, Better, Cancel, Curve, Metric, Progress, Record, StageCtx, StageError, StageSink, Unit},
     train::{EpochEvent, Examples, Quality, StepEvent, TrainData, TrainObserver, TrainReport},
@@ -24,14 +24,15 @@ pub(in crate::stages) struct Corpus {
 }
 
 impl Corpus {
-    /// Reads a dataset and tokenises it with the tokenizer of a model directory.
+    /// Reads a dataset and tokenises it with the tokenizer of a model directory; longer rows are cut.
     pub(in crate::stages) fn open(
         ctx: &StageCtx<'_>,
         data: &Artifact,
         tokenizer: &Tokenizer,
         max_length: usize,
     ) -> Result<Self, StageError> {
-        Self::of(ctx, data, |dataset, split| Ok(Examples::of(dataset, split, tokenizer, max_length)?))
+        let cut = LongTexts::Cut;
+        Self::of(ctx, data, |dataset, split| Ok(Examples::of(dataset, split, tokenizer, max_length, cut)?))
     }
 
     /// Reads a dataset and makes examples of each of its splits.
