@@ -75,7 +75,7 @@ pub(super) struct AttentionLab;
 
 impl Stage for AttentionLab {
     const KIND: &'static str = "attention_lab";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const ABOUT: &'static str = "times the same weights under each attention mechanism, by length";
     const INPUTS: &'static [Port] = &[Port::model("model"), Port::dataset("data").optional()];
     const OUTPUT: ArtifactKind = ArtifactKind::Scores;

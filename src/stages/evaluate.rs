@@ -77,7 +77,7 @@ pub(super) struct Evaluate;
 
 impl Stage for Evaluate {
     const KIND: &'static str = "evaluate";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const ABOUT: &'static str =
         "scores a model on a dataset: accuracy, F1, agreement with a teacher, all with intervals";
     const INPUTS: &'static [Port] = &[Port::model("model"), Port::dataset("data"), Port::model("teacher").optional()];
@@ -135,6 +135,7 @@ impl Stage for Evaluate {
         let loss = eval::cross_entropy(&predicted.logits, &truth);
         push(ctx, "loss", loss, Unit::Number, Better::Lower, None);
         push(ctx, "rows", truth.len() as f64, Unit::Count, Better::Neither, None);
+        push(ctx, "max_length", params.max_length as f64, Unit::Count, Better::Neither, None);
         ctx.record.confusion = Some(Confusion { labels: labels.clone(), counts: counts.rows() });
         ctx.record.fact("model", &artifact.name);
         ctx.record.fact("dataset", &data.name);

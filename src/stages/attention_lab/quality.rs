@@ -40,7 +40,7 @@ pub(super) fn measure(
             let done = (at * contenders.len() + which) as u64;
             let message = format!("{} at {} tokens", contender.mechanism, units::thousands(length as u64));
             ctx.sink.progress(Progress { done, total, unit: "evaluation", message });
-            let mut right = 0;
+            let mut right = Vec::with_capacity(numbers.len());
             for chunk in numbers.chunks(ROWS) {
                 ctx.check_cancelled()?;
                 let batch = contender.mechanism.cut(Batch::pack(&encodings, chunk), contender.window);
@@ -51,11 +51,13 @@ pub(super) fn measure(
                     for (_, logits) in pieces().filter(|(of, _)| **of == row) {
                         sums.iter_mut().zip(logits).for_each(|(sum, logit)| *sum += logit);
                     }
-                    right += usize::from(eval::argmax(&map.reorder(&sums)) == truth[row] as usize);
+                    let is_right = eval::argmax(&map.reorder(&sums)) == truth[row] as usize;
+                    right.push(f64::from(u8::from(is_right)));
                 }
             }
-            let share = right as f64 / truth.len().max(1) as f64;
-            measured.put(ctx, contender, length, Quantity::Accuracy, share, None);
+            let share = right.iter().sum::<f64>() / truth.len().max(1) as f64;
+            let interval = Some(eval::bootstrap_mean(&right, ctx.seed));
+            measured.put(ctx, contender, length, Quantity::Accuracy, share, interval);
         }
     }
     ctx.record.fact("rows of the accuracy", units::thousands(truth.len() as u64));
