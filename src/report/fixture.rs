@@ -1,6 +1,10 @@
 //! A finished run by hand, in the shape that stages leave behind, for the tests of this module.
 
+mod longdoc;
+
 use std::collections::BTreeMap;
+
+pub(super) use self::longdoc::longdoc;
 
 use crate::{
     base::digest::Digest,

@@ -48,8 +48,12 @@ pub struct Report {
     pub speeds: Vec<SpeedTable>,
     /// Every evaluation with all its numbers.
     pub scores: Vec<ScoreLine>,
+    /// Summaries of the same texts by several methods, a table a dataset.
+    pub summaries: Vec<SummaryTable>,
     /// Attention mechanisms by length, a table a lab.
     pub attention: Vec<AttentionTable>,
+    /// Quality by how many tokens of a text a model reads, a table a dataset.
+    pub lengths: Vec<LengthTable>,
     /// Training curves, a plot a quantity.
     pub curves: Vec<CurvePlot>,
     /// Confusion matrices.
@@ -290,6 +294,8 @@ pub struct AttentionTable {
     pub model: String,
     /// How wide windows are: `512 tokens`.
     pub window: Option<String>,
+    /// The same as a number.
+    pub window_tokens: Option<u64>,
     /// Tokens of a text, a column each.
     pub lengths: Vec<u64>,
     /// The mechanisms, full attention first.
@@ -318,6 +324,99 @@ pub struct AttentionCell {
     pub speedup: Option<Metric>,
     /// The share of texts whose label it finds.
     pub accuracy: Option<Metric>,
+}
+
+/// Summaries of the same texts by several methods.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SummaryTable {
+    /// `standards test`, as far as the stages said it.
+    pub data: String,
+    /// How many texts were summarised.
+    pub rows: Option<u64>,
+    /// The method that the examples are chosen by: of those that do not know the references, the best beside the lead.
+    pub subject: Option<String>,
+    /// The methods, the highest ROUGE-1 first.
+    pub lines: Vec<SummaryLine>,
+    /// Some texts with all that was made of them.
+    pub examples: Vec<Example>,
+}
+
+/// A method that summarises.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SummaryLine {
+    /// The stage with its cell.
+    pub stage: String,
+    /// What sets the stage apart from the others of its table: its cell, or its whole name.
+    pub name: String,
+    /// What chose the sentences: `lex_rank`.
+    pub method: String,
+    /// The measures with their intervals, each beside the same measure of the first sentences.
+    pub measures: Vec<(Metric, Option<Difference>)>,
+    /// Words of a summary, on average.
+    pub words: Option<Metric>,
+}
+
+/// A text that was summarised: an example, chosen by rank and not by hand.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Example {
+    /// The row's id.
+    pub id: String,
+    /// Where it lies among all texts: `the median`.
+    pub place: &'static str,
+    /// The summary that somebody wrote.
+    pub reference: String,
+    /// The first sentences, then the subject's, then those of the others in the order of the table.
+    pub texts: Vec<ExampleText>,
+}
+
+/// What a method made of an example.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExampleText {
+    /// The method's name in the table.
+    pub name: String,
+    /// The summary, a sentence a line.
+    pub text: String,
+    /// Its ROUGE-1, a share.
+    pub score: f64,
+    /// How far that is from the ROUGE-1 of the first sentences; none for those themselves.
+    pub gain: Option<f64>,
+}
+
+/// Quality by how many tokens of a text a model reads.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LengthTable {
+    /// The dataset and its split.
+    pub data: String,
+    /// The models that differ in that length alone, a line a family.
+    pub lines: Vec<LengthLine>,
+}
+
+/// Models that differ in how much they read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LengthLine {
+    /// The name that they share.
+    pub name: String,
+    /// The models, the shortest texts first.
+    pub points: Vec<LengthPoint>,
+}
+
+/// A model that reads so many tokens of a text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LengthPoint {
+    /// The evaluation.
+    pub stage: String,
+    /// The model.
+    pub model: String,
+    /// Tokens of a text at most.
+    pub tokens: u64,
+    /// Accuracy and macro F1, as far as they were measured, each beside that of the shortest texts.
+    pub qualities: Vec<(Metric, Option<Difference>)>,
+    /// Seconds that the model was trained for.
+    pub training: Option<f64>,
+    /// The median latency of a text of that length.
+    pub latency: Option<Metric>,
+    /// Peak memory of a process that runs the model.
+    pub memory: Option<Metric>,
 }
 
 /// Curves of one quantity, a line a stage.

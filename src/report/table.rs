@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn every_number_stands_beside_the_baseline() {
-        let table = of(&Report::gather(&fixture::run(), &fixture::scores(), &Answers::new(), &Options::default()));
+        let table = of(&Report::gather(&fixture::run(), &fixture::scores(), &Answers::default(), &Options::default()));
         let titles: Vec<_> = table.columns.iter().map(|column| column.title.as_str()).collect();
         assert_eq!(titles, ["Accuracy", "Agreement", "Latency, median", "Peak memory", "Size", "Parameters", "MACs"]);
         let int8 = &table.rows[3];
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn an_empty_run_has_an_empty_table() {
-        let table = of(&Report::gather(&RunView::default(), &[], &Answers::new(), &Options::default()));
+        let table = of(&Report::gather(&RunView::default(), &[], &Answers::default(), &Options::default()));
         assert!(table.columns.is_empty() && table.rows.is_empty() && table.notes.is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! Numbers as a reader wants them: `3.9× faster`, `1.4 points`, `22.7 M`.
 
-use super::model::{Difference, Gain, SeedLine};
+use super::model::{Difference, Gain, LengthPoint, LengthTable, SeedLine};
 use crate::{
     base::units,
     stage::{Metric, RunStatus, Unit},
@@ -86,6 +86,15 @@ pub(super) fn value(unit: Unit, value: f64) -> String {
         Unit::Share => format!("{} %", minus(value * 100.0, 2)),
         Unit::Count => compact(value),
         Unit::Bytes | Unit::Milliseconds | Unit::Seconds | Unit::RowsPerSecond | Unit::Number => unit.show(value),
+    }
+}
+
+/// A share in per cent, with one digit where it is small: `41.7 %`, `100 %`.
+pub(super) fn percent(share: f64) -> String {
+    match share * 100.0 {
+        percent if !percent.is_finite() => "–".to_owned(),
+        percent if percent > 99.95 => format!("{percent:.0} %"),
+        percent => format!("{percent:.1} %"),
     }
 }
 
@@ -213,6 +222,28 @@ pub(super) fn join(items: &[String]) -> String {
         Some((only, [])) => only.clone(),
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
     }
+}
+
+/// What a model that reads so much of a text costs, by name; none where it was not measured.
+pub(super) fn costs(point: &LengthPoint) -> [(&'static str, Option<String>); 3] {
+    let shown = |metric: &Option<Metric>| metric.as_ref().map(|metric| value(metric.unit, metric.value));
+    [
+        ("Training", point.training.map(seconds)),
+        ("Latency", shown(&point.latency)),
+        ("Peak memory", shown(&point.memory)),
+    ]
+}
+
+/// The costs that some model of a table has.
+pub(super) fn known_costs(table: &LengthTable) -> Vec<&'static str> {
+    let points = || table.lines.iter().flat_map(|line| &line.points);
+    let mut known: Vec<&'static str> = Vec::new();
+    for (name, cost) in points().flat_map(costs) {
+        if cost.is_some() && !known.contains(&name) {
+            known.push(name);
+        }
+    }
+    known
 }
 
 /// How long a stage ran.

@@ -1,7 +1,11 @@
 //! `report`: renders what a run found.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +13,13 @@ use super::evaluate::PREDICTIONS;
 use crate::{
     base::fs,
     data,
-    report::{self, Answers, Options, Report},
+    eval::Rouge,
+    report::{self, Answers, Options, Report, Summary},
     stage::{Artifact, ArtifactKind, Faults, Port, RunView, Stage, StageCtx, StageError},
 };
+
+/// The file beside the scores of `summarize`: what it made of every text.
+const SUMMARIES: &str = "summaries.arrow";
 
 /// Parameters of a `report` stage.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -31,7 +39,7 @@ pub(super) struct ReportStage;
 
 impl Stage for ReportStage {
     const KIND: &'static str = "report";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const ABOUT: &'static str = "renders what a run found: a page, a comment, numbers and test results";
     const INPUTS: &'static [Port] = &[Port::scores("scores").many()];
     const OUTPUT: ArtifactKind = ArtifactKind::Report;
@@ -64,10 +72,14 @@ impl Stage for ReportStage {
     }
 }
 
-/// Which rows each evaluation answered right, from the predictions that `evaluate` leaves beside its scores.
+/// What stages leave row by row beside their scores: right answers of `evaluate`, texts of `summarize`.
 fn answers(scores: &[Artifact]) -> Result<Answers, StageError> {
-    let mut answers = Answers::new();
+    let mut answers = Answers::default();
     for artifact in scores {
+        let summaries = artifact.dir.join(SUMMARIES);
+        if summaries.is_file() {
+            answers.summaries.insert(artifact.name.clone(), scored(artifact, &summaries)?);
+        }
         let path = artifact.dir.join(PREDICTIONS);
         if !path.is_file() {
             continue;
@@ -78,10 +90,26 @@ fn answers(scores: &[Artifact]) -> Result<Answers, StageError> {
         let rows: BTreeMap<_, _> = ids.into_iter().zip(right).collect();
         // Rows without an id of their own cannot be told apart.
         if rows.len() == n_rows {
-            answers.insert(artifact.name.clone(), rows);
+            answers.right.insert(artifact.name.clone(), rows);
         }
     }
     Ok(answers)
+}
+
+/// The summaries of a stage with their ROUGE-1, computed as the stage did; none where ids do not tell texts apart.
+fn scored(artifact: &Artifact, path: &Path) -> Result<Vec<Summary>, StageError> {
+    let [ids, references, leads, texts] = data::read_texts(path, ["id", "reference", "lead", "summary"])?;
+    if ids.iter().collect::<BTreeSet<_>>().len() != ids.len() {
+        return Ok(Vec::new());
+    }
+    let is_plain = artifact.record.facts.iter().any(|(name, text)| name == "ROUGE" && text == "F1");
+    let rouge = Rouge { stem: !is_plain };
+    let rows: Vec<_> = ids.into_iter().zip(references).zip(leads.into_iter().zip(texts)).collect();
+    let score = |((id, reference), (lead, text)): ((String, String), (String, String))| {
+        let [lead_score, score] = [&lead, &text].map(|text| rouge.score(&reference, text).rouge1.f1);
+        Summary { id, reference, lead, text, score, lead_score }
+    };
+    Ok(rows.into_par_iter().map(score).collect())
 }
 
 fn unknown_baseline(baseline: &str, models: &[&str]) -> String {

@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn what_grows_when_it_gets_better_is_left_out() {
-        let report = Report::gather(&fixture::run(), &fixture::scores(), &Answers::new(), &Options::default());
+        let report = Report::gather(&fixture::run(), &fixture::scores(), &Answers::default(), &Options::default());
         let entries: Vec<Value> = serde_json::from_str(&Bench.render(&report).unwrap()).unwrap();
         let named = |name: &str| entries.iter().find(|entry| entry["name"] == name);
         assert_eq!(named("speed.int8.size_bytes").unwrap()["unit"], "bytes");

@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn the_page_is_well_formed_and_alone() {
-        let report = Report::gather(&fixture::run(), &fixture::scores(), &Answers::new(), &Options::default());
+        let report = Report::gather(&fixture::run(), &fixture::scores(), &Answers::default(), &Options::default());
         let page = page(&report);
         assert_balanced(&page);
         for reference in ["http://", "https://", "<link", "@import", "<img", "<script", "url("] {
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn hostile_texts_stay_text() {
-        let report = Report::gather(&fixture::hostile_run(), &[], &Answers::new(), &Options::default());
+        let report = Report::gather(&fixture::hostile_run(), &[], &Answers::default(), &Options::default());
         let page = page(&report);
         assert_balanced(&page);
         assert!(!page.contains("<script") && !page.contains("alert('x')"), "a text became markup");
@@ -104,8 +104,31 @@ mod tests {
     }
 
     #[test]
+    fn hostile_summaries_stay_text() {
+        let evil = "</p></article><script>alert('x')</script>\"&<b> says when a receiver sends them";
+        let mut report = fixture::longdoc();
+        for table in &mut report.summaries {
+            table.data = evil.into();
+            table.subject = Some(evil.into());
+            table.lines.iter_mut().for_each(|line| (line.name, line.method) = (evil.into(), evil.into()));
+            for example in &mut table.examples {
+                (example.id, example.reference) = (evil.into(), evil.into());
+                example.texts.iter_mut().for_each(|text| (text.name, text.text) = (evil.into(), evil.into()));
+            }
+        }
+        for line in report.lengths.iter_mut().flat_map(|table| &mut table.lines) {
+            line.name = evil.into();
+            line.points.iter_mut().for_each(|point| point.model = evil.into());
+        }
+        report.confusions.iter_mut().for_each(|of| of.confusion.labels.fill(evil.into()));
+        let page = page(&report);
+        assert_balanced(&page);
+        assert!(!page.contains("<script") && page.contains("&lt;script&gt;"), "a text became markup");
+    }
+
+    #[test]
     fn an_empty_run_is_a_page_as_well() {
-        let page = page(&Report::gather(&RunView::default(), &[], &Answers::new(), &Options::default()));
+        let page = page(&Report::gather(&RunView::default(), &[], &Answers::default(), &Options::default()));
         assert_balanced(&page);
         assert!(page.contains("Nothing has run yet."));
     }
@@ -115,7 +138,43 @@ mod tests {
     #[ignore = "writes a page to look at: `LMPIPE_LOOK` names the file"]
     fn look() {
         let path = option_env!("LMPIPE_LOOK").unwrap_or("/tmp/report.html");
-        let report = Report::gather(&fixture::run(), &fixture::scores(), &Answers::new(), &Options::default());
-        crate::base::fs::write_atomic(std::path::Path::new(path), page(&report).as_bytes()).unwrap();
+        let report = Report::gather(&fixture::run(), &fixture::scores(), &Answers::default(), &Options::default());
+        let look = |report: &Report, path: &str| {
+            crate::base::fs::write_atomic(std::path::Path::new(path), page(report).as_bytes()).unwrap();
+        };
+        look(&report, path);
+        look(&fixture::longdoc(), &path.replace(".html", "-longdoc.html"));
+    }
+
+    #[test]
+    fn long_documents_are_shown() {
+        let page = page(&fixture::longdoc());
+        assert_balanced(&page);
+        for part in [
+            "<h2>Quality against length</h2>",
+            "<h2>Summaries</h2>",
+            "ROUGE-Lsum",
+            "The lower quartile <span class=\"note\">rfc67",
+            "<mark>This document specifies the encoding of measurement results</mark>",
+            "more words</summary>",
+            "Each sees 256 to either side; the first sees, and is seen by, all.",
+            "<desc>",
+            "title=\"10 of 13 `audio and video transport` called `audio and video transport`\"",
+        ] {
+            assert!(page.contains(part), "the page lacks {part}");
+        }
+        let plots = page.matches("<svg").count();
+        assert_eq!(
+            plots, 13,
+            "accuracy, F1 and time by length, two of summaries, five patterns, two of the lab, the graph"
+        );
+        insta::assert_snapshot!(between(&page, "<section id=\"summaries\">", "<section id=\"attention\">"));
+    }
+
+    /// The part of a page from one text to another, without its plots.
+    fn between(page: &str, from: &str, to: &str) -> String {
+        let part = page.split(from).nth(1).unwrap().split(to).next().unwrap();
+        let plots = part.split("<svg").map(|piece| piece.split_once("</svg>").map_or(piece, |(_, rest)| rest));
+        plots.collect::<Vec<_>>().join("(a plot)")
     }
 }

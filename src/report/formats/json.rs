@@ -6,7 +6,11 @@ use super::Renderer;
 use crate::{
     report::{
         error::ReportError,
-        model::{GateState, Outcome, Report},
+        model::{
+            AttentionLine, AttentionTable, Example, GateState, LengthLine, LengthPoint, LengthTable, Outcome, Report,
+            SummaryTable,
+        },
+        plot,
     },
     stage::Metric,
 };
@@ -41,6 +45,75 @@ pub struct MetricsFile {
     /// Every number by its full name, `stage[@cell].metric`, in the order of the recipe. What is not a finite number is
     /// left out: JSON has no word for it.
     pub metrics: Vec<Metric>,
+    /// Texts with all summaries that were made of them, chosen by rank.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<MetricsExample>,
+    /// Models by how many tokens of a text they read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lengths: Vec<MetricsLength>,
+    /// How much of a text mechanisms of attention see.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patterns: Vec<MetricsPattern>,
+}
+
+/// A mechanism of attention in `metrics.json`; its times are under the stage's name among the metrics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricsPattern {
+    /// The lab.
+    pub stage: String,
+    /// The mechanism.
+    pub mechanism: String,
+    /// Tokens of the text.
+    pub tokens: u64,
+    /// Tokens of a window or chunk.
+    pub window: u64,
+    /// The share of all pairs of tokens that see each other, over the layers.
+    pub pairs: f64,
+}
+
+/// An example of summaries in `metrics.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricsExample {
+    /// The dataset and its split.
+    pub data: String,
+    /// The row.
+    pub id: String,
+    /// `the median`: where it lies among all texts by how much `method` gains in ROUGE-1 over the first sentences.
+    pub place: String,
+    /// The method that the place is about.
+    pub method: String,
+    /// The summary that somebody wrote.
+    pub reference: String,
+    /// The summaries.
+    pub summaries: Vec<MetricsSummary>,
+}
+
+/// A summary in `metrics.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricsSummary {
+    /// The method.
+    pub method: String,
+    /// Its ROUGE-1, a share.
+    pub rouge1: f64,
+    /// The summary, a sentence a line.
+    pub text: String,
+}
+
+/// A model by length in `metrics.json`; its scores are under the stage's name among the metrics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricsLength {
+    /// The dataset and its split.
+    pub data: String,
+    /// What the model shares with those that differ in the length alone.
+    pub family: String,
+    /// The model.
+    pub model: String,
+    /// The evaluation.
+    pub stage: String,
+    /// Tokens of a text at most.
+    pub tokens: u64,
+    /// Seconds that the model was trained for.
+    pub training_seconds: Option<f64>,
 }
 
 /// A gate in `metrics.json`.
@@ -104,6 +177,9 @@ impl MetricsFile {
             subject: report.subject.clone(),
             gates,
             metrics: report.metrics.iter().filter(finite).cloned().collect(),
+            examples: examples(report),
+            lengths: lengths(report),
+            patterns: patterns(report),
         }
     }
 
@@ -144,6 +220,52 @@ impl Renderer for Json {
     }
 }
 
+fn examples(report: &Report) -> Vec<MetricsExample> {
+    let of = |table: &SummaryTable| {
+        let example = |example: &Example| MetricsExample {
+            data: table.data.clone(),
+            id: example.id.clone(),
+            place: example.place.to_owned(),
+            method: table.subject.clone().unwrap_or_default(),
+            reference: example.reference.clone(),
+            summaries: example
+                .texts
+                .iter()
+                .map(|of| MetricsSummary { method: of.name.clone(), rouge1: of.score, text: of.text.clone() })
+                .collect(),
+        };
+        table.examples.iter().map(example).collect::<Vec<_>>()
+    };
+    report.summaries.iter().flat_map(of).collect()
+}
+
+fn lengths(report: &Report) -> Vec<MetricsLength> {
+    let lines = report.lengths.iter().flat_map(|table| table.lines.iter().map(move |line| (table, line)));
+    let points = lines.flat_map(|(table, line)| line.points.iter().map(move |point| (table, line, point)));
+    let length = |(table, line, point): (&LengthTable, &LengthLine, &LengthPoint)| MetricsLength {
+        data: table.data.clone(),
+        family: line.name.clone(),
+        model: point.model.clone(),
+        stage: point.stage.clone(),
+        tokens: point.tokens,
+        training_seconds: point.training.filter(|seconds| seconds.is_finite()),
+    };
+    points.map(length).collect()
+}
+
+fn patterns(report: &Report) -> Vec<MetricsPattern> {
+    let of = |table: &AttentionTable| {
+        let (tokens, window) = (table.lengths.iter().copied().max().unwrap_or(0), table.window_tokens.unwrap_or(0));
+        let pattern = |line: &AttentionLine| {
+            let found = plot::pattern(&line.mechanism, tokens, window).filter(|_| table.window_tokens.is_some())?;
+            let (stage, mechanism) = (table.stage.clone(), line.mechanism.clone());
+            Some(MetricsPattern { stage, mechanism, tokens, window, pairs: found.share })
+        };
+        table.lines.iter().filter_map(pattern).collect::<Vec<_>>()
+    };
+    report.attention.iter().flat_map(of).collect()
+}
+
 fn state(state: GateState) -> &'static str {
     match state {
         GateState::Passed => "passed",
@@ -162,7 +284,7 @@ mod tests {
 
     #[test]
     fn the_mobile_recipe() {
-        let report = Report::gather(&fixture::run(), &fixture::scores(), &Answers::new(), &Options::default());
+        let report = Report::gather(&fixture::run(), &fixture::scores(), &Answers::default(), &Options::default());
         let text = Json.render(&report).unwrap();
         let file = MetricsFile::read(&text).unwrap();
         let written = MetricsFile::of(&report);
@@ -174,6 +296,14 @@ mod tests {
         }
         assert_eq!(file.metric("scores@int8.accuracy").unwrap().value, 0.8446);
         assert!(file.metric("speed.int8.latency.b1_l128.p50_ms").is_some());
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn the_recipe_of_long_documents() {
+        let file = MetricsFile::of(&fixture::longdoc());
+        assert!(file.metric("summaries@lex_rank.rouge1_vs_lead").is_some());
+        let text = serde_json::to_string_pretty(&(&file.lengths, &file.patterns, &file.examples)).unwrap();
         insta::assert_snapshot!(text);
     }
 

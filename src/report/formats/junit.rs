@@ -98,13 +98,13 @@ mod tests {
             severity: Severity::Error,
             paired: false,
         });
-        let report = Report::gather(&run, &fixture::scores(), &Answers::new(), &Options::default());
+        let report = Report::gather(&run, &fixture::scores(), &Answers::default(), &Options::default());
         insta::assert_snapshot!(Junit.render(&report).unwrap());
     }
 
     #[test]
     fn hostile_names_are_escaped() {
-        let report = Report::gather(&fixture::hostile_run(), &[], &Answers::new(), &Options::default());
+        let report = Report::gather(&fixture::hostile_run(), &[], &Answers::default(), &Options::default());
         let text = Junit.render(&report).unwrap();
         assert!(!text.contains("<script") && !text.contains('\u{1b}'), "{text}");
         assert!(text.contains("&lt;script&gt;"), "{text}");

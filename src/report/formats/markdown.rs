@@ -4,16 +4,20 @@ use std::fmt::Write as _;
 
 use super::{Renderer, gates_in_words};
 use crate::{
+    base::units,
     report::{
         error::ReportError,
-        model::{GateState, Report, StepLine},
-        table, words,
+        model::{Difference, GateState, Report, StepLine, SummaryTable},
+        plot, table, words,
     },
-    stage::RunStatus,
+    stage::{Metric, RunStatus, Unit},
 };
 
 /// Renders `report.md`.
 pub(super) struct Markdown;
+
+/// How many words of a text a comment shows.
+const MOST_WORDS: usize = 120;
 
 /// How many warnings a comment lists.
 const MOST_WARNINGS: usize = 12;
@@ -36,6 +40,8 @@ impl Renderer for Markdown {
         models(&mut out, report);
         seeds(&mut out, report);
         steps(&mut out, report);
+        lengths(&mut out, report);
+        summaries(&mut out, report);
         attention(&mut out, report);
         warnings(&mut out, report);
         stages(&mut out, report);
@@ -127,17 +133,141 @@ fn attention(out: &mut String, report: &Report) {
         );
         let _ = writeln!(out, "|:--|{}:--|", "--:|".repeat(table.lengths.len()));
         for line in &table.lines {
-            let _ = write!(out, "| {} |", code(&line.mechanism));
+            let longest = table.lengths.iter().copied().max().unwrap_or(0);
+            let pattern = table.window_tokens.and_then(|window| plot::pattern(&line.mechanism, longest, window));
+            let pairs = pattern.map_or_else(String::new, |pattern| {
+                format!("<br><sub>{} of all pairs</sub>", words::percent(pattern.share))
+            });
+            let _ = write!(out, "| {}{pairs} |", code(&line.mechanism));
             for cell in &line.cells {
                 let time = cell.time.as_ref().map(|time| words::value(time.unit, time.value)).unwrap_or_default();
                 let speedup =
                     cell.speedup.as_ref().map(|speedup| format!(", {:.2}×", speedup.value)).unwrap_or_default();
-                let _ = write!(out, " {time}{speedup} |");
+                let right = cell
+                    .accuracy
+                    .as_ref()
+                    .map(|accuracy| format!("<br><sub>{} right</sub>", words::with_interval(accuracy)));
+                let _ = write!(out, " {time}{speedup}{} |", right.unwrap_or_default());
             }
             let _ = writeln!(out, " {} |", line.crossover.as_deref().unwrap_or_default());
         }
         out.push('\n');
     }
+}
+
+fn lengths(out: &mut String, report: &Report) {
+    for table in &report.lengths {
+        let _ = writeln!(out, "**Quality against length: {}**\n", text(&table.data));
+        let points = || table.lines.iter().flat_map(|line| &line.points);
+        let names = points().map(|point| point.qualities.iter().map(|(metric, _)| metric.name.as_str()));
+        let names: Vec<&str> = names.max_by_key(ExactSizeIterator::len).map(Iterator::collect).unwrap_or_default();
+        let costs = words::known_costs(table);
+        let _ = writeln!(
+            out,
+            "{}\n|:--|--:|{}",
+            row(["Model", "Tokens read"].map(str::to_owned).into_iter().chain(
+                names
+                    .iter()
+                    .map(|name| text(&words::metric_name(name)))
+                    .chain(costs.iter().map(|name| (*name).to_owned()))
+            )),
+            "--:|".repeat(names.len() + costs.len())
+        );
+        for point in points() {
+            let _ = write!(out, "| {} | {} |", code(&point.model), units::thousands(point.tokens));
+            for name in &names {
+                let found = point.qualities.iter().find(|(metric, _)| metric.name == *name);
+                let _ = write!(
+                    out,
+                    " {} |",
+                    found.map_or("–".to_owned(), |(metric, versus)| beside(metric, versus.as_ref()))
+                );
+            }
+            for (_, cost) in words::costs(point).into_iter().filter(|(name, _)| costs.contains(name)) {
+                let _ = write!(out, " {} |", cost.unwrap_or_else(|| "–".to_owned()));
+            }
+            out.push('\n');
+        }
+        out.push_str("\n<sub>Differences are paired, against the model that reads least.</sub>\n\n");
+    }
+}
+
+fn summaries(out: &mut String, report: &Report) {
+    for table in &report.summaries {
+        let texts = table.rows.map_or_else(String::new, |rows| format!(" ({} texts)", units::thousands(rows)));
+        let _ = writeln!(out, "**Summaries: {}{texts}**\n", text(&table.data));
+        let columns = table.lines.iter().map(|line| &line.measures).max_by_key(|measures| measures.len());
+        let columns: Vec<&str> = columns.into_iter().flatten().map(|(metric, _)| metric.name.as_str()).collect();
+        let names = columns.iter().map(|name| words::metric_name(name));
+        let heads = row(std::iter::once("Method".to_owned()).chain(names).chain(["Words".to_owned()]));
+        let _ = writeln!(out, "{heads}\n|:--|{}--:|", "--:|".repeat(columns.len()));
+        for line in &table.lines {
+            let note = if line.method == "oracle" { "<br><sub>knows the reference</sub>" } else { "" };
+            let _ = write!(out, "| {}{note} |", code(&line.name));
+            for name in &columns {
+                let found = line.measures.iter().find(|(metric, _)| metric.name == *name);
+                let _ = write!(
+                    out,
+                    " {} |",
+                    found.map_or("–".to_owned(), |(metric, versus)| beside(metric, versus.as_ref()))
+                );
+            }
+            let words = line.words.as_ref().map_or("–".to_owned(), |words| format!("{:.0}", words.value));
+            let _ = writeln!(out, " {words} |");
+        }
+        out.push_str(
+            "\n<sub>Differences are paired, text by text, against the first sentences of the same length.</sub>\n\n",
+        );
+        examples(out, table);
+    }
+}
+
+fn examples(out: &mut String, table: &SummaryTable) {
+    if table.examples.is_empty() {
+        return;
+    }
+    let subject = table.subject.as_deref().unwrap_or_default();
+    let _ = writeln!(
+        out,
+        "<details><summary>Three texts, chosen by rank: by how much {} gains over the first sentences</summary>\n",
+        text(subject)
+    );
+    for example in &table.examples {
+        let _ = writeln!(out, "{}: {}\n", words::capital(example.place), code(&example.id));
+        let _ = writeln!(out, "- reference: {}", text(&start(&example.reference)));
+        for of in &example.texts {
+            let gain = of.gain.map_or_else(String::new, |gain| format!(", {}", words::signed(Unit::Share, gain)));
+            let score = words::percent(of.score);
+            let _ = writeln!(out, "- {} (ROUGE-1 {score}{gain}): {}", code(&of.name), text(&start(&of.text)));
+        }
+        out.push('\n');
+    }
+    out.push_str("</details>\n\n");
+}
+
+/// A row of a table.
+fn row(cells: impl Iterator<Item = String>) -> String {
+    format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
+}
+
+/// The first words of a text: a comment is no place for a book.
+fn start(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().take(MOST_WORDS + 1).collect();
+    match words.get(..MOST_WORDS) {
+        Some(first) if words.len() > MOST_WORDS => format!("{} …", first.join(" ")),
+        _ => words.join(" "),
+    }
+}
+
+/// A number with its interval and, smaller, how far it is from what it is compared with.
+fn beside(metric: &Metric, versus: Option<&Difference>) -> String {
+    let mut shown = text(&words::with_interval(metric));
+    if let Some(versus) = versus {
+        let interval = versus.interval.map(|ends| words::signed_interval(metric.unit, ends));
+        let interval = interval.map_or_else(String::new, |ends| format!(" ({ends})"));
+        let _ = write!(shown, "<br><sub>{}{interval}</sub>", text(&words::difference(metric.unit, versus)));
+    }
+    shown
 }
 
 fn steps(out: &mut String, report: &Report) {
@@ -261,13 +391,18 @@ mod tests {
 
     #[test]
     fn the_mobile_recipe() {
-        let report = Report::gather(&fixture::run(), &fixture::scores(), &Answers::new(), &Options::default());
+        let report = Report::gather(&fixture::run(), &fixture::scores(), &Answers::default(), &Options::default());
         insta::assert_snapshot!(Markdown.render(&report).unwrap());
     }
 
     #[test]
+    fn the_recipe_of_long_documents() {
+        insta::assert_snapshot!(Markdown.render(&fixture::longdoc()).unwrap());
+    }
+
+    #[test]
     fn hostile_names_stay_text() {
-        let report = Report::gather(&fixture::hostile_run(), &[], &Answers::new(), &Options::default());
+        let report = Report::gather(&fixture::hostile_run(), &[], &Answers::default(), &Options::default());
         let rendered = Markdown.render(&report).unwrap();
         for line in rendered.lines() {
             // Code spans are text already.

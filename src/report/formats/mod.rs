@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn the_same_run_gives_the_same_bytes() {
         let make = || {
-            render(&Report::gather(&fixture::run(), &fixture::scores(), &Answers::new(), &Options::default())).unwrap()
+            render(&Report::gather(&fixture::run(), &fixture::scores(), &Answers::default(), &Options::default()))
+                .unwrap()
         };
         assert_eq!(make(), make());
     }
@@ -122,13 +123,13 @@ mod tests {
             failed,
             odd,
         ] {
-            let report = Report::gather(&run, &[], &Answers::new(), &Options::default());
+            let report = Report::gather(&run, &[], &Answers::default(), &Options::default());
             for output in render(&report).unwrap() {
                 let text = String::from_utf8(output.bytes).unwrap();
                 assert!(!text.is_empty() && !text.contains("NaN") && !text.contains("inf "), "{}: {text}", output.name);
             }
         }
-        let alone = Report::gather(&RunView::default(), &fixture::scores(), &Answers::new(), &Options::default());
+        let alone = Report::gather(&RunView::default(), &fixture::scores(), &Answers::default(), &Options::default());
         assert_eq!(alone.models.len(), 4);
         assert_eq!(alone.baseline.as_deref(), Some("teacher"));
     }
@@ -138,7 +139,7 @@ mod tests {
         let words = |change: &dyn Fn(&mut RunView)| {
             let mut run = fixture::run();
             change(&mut run);
-            gates_in_words(&Report::gather(&run, &fixture::scores(), &Answers::new(), &Options::default()))
+            gates_in_words(&Report::gather(&run, &fixture::scores(), &Answers::default(), &Options::default()))
         };
         assert_eq!(words(&|_| ()), "1 of 3 gates failed");
         assert_eq!(words(&|run| run.gates.clear()), "no gates in this recipe");

@@ -33,6 +33,10 @@ pub(super) fn table(stage: &str, model: &str, record: &Record) -> AttentionTable
     }
     let fact = |name: &str| record.facts.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone());
     table.window = fact("window");
+    table.window_tokens = table.window.as_deref().and_then(|window| {
+        let digits: String = window.chars().filter(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    });
     for line in &mut table.lines {
         line.crossover = fact(&format!("{} is faster than full", line.mechanism));
     }

@@ -1,6 +1,6 @@
 //! The finding in one plain sentence.
 
-use super::attention;
+use super::{attention, summaries};
 use crate::{
     base::{plural, units},
     report::{
@@ -18,7 +18,10 @@ pub(super) fn of(report: &Report) -> String {
         (Some(subject), Some(baseline)) if subject.name != baseline.name => versus(report, subject, baseline),
         (Some(subject), _) | (None, Some(subject)) => alone(report, subject),
         (None, None) => {
-            report.attention.first().and_then(attention::headline).unwrap_or_else(|| without_models(report))
+            let found = report.summaries.first().and_then(summaries::headline);
+            found
+                .or_else(|| report.attention.first().and_then(attention::headline))
+                .unwrap_or_else(|| without_models(report))
         }
     }
 }
@@ -161,7 +164,7 @@ mod tests {
     };
 
     fn report() -> Report {
-        Report::gather(&fixture::run(), &fixture::scores(), &Answers::new(), &Options::default())
+        Report::gather(&fixture::run(), &fixture::scores(), &Answers::default(), &Options::default())
     }
 
     fn headline(change: impl FnOnce(&mut Report)) -> String {
@@ -214,7 +217,7 @@ mod tests {
             without_scores,
             "The int8 model is 5.3× smaller and 3.9× faster than teacher on one thread of AMD EPYC 9R14."
         );
-        let nothing = Report::gather(&RunView::default(), &[], &Answers::new(), &Options::default());
+        let nothing = Report::gather(&RunView::default(), &[], &Answers::default(), &Options::default());
         assert_eq!(nothing.headline, "Nothing has run yet.");
     }
 }

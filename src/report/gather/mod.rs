@@ -1,17 +1,20 @@
 //! From the records of a run to what a report shows.
 
+mod answers;
 mod attention;
 mod gates;
 mod headline;
+mod lengths;
 mod models;
 mod paired;
 mod seeds;
 mod sources;
 mod steps;
+mod summaries;
 
 use std::collections::BTreeSet;
 
-pub use self::paired::Answers;
+pub use self::answers::{Answers, Summary};
 use self::{models::Table, sources::Sources};
 use super::model::{
     AttentionTable, ConfusionLine, CurvePlot, Environment, Options, Report, ScoreLine, Series, StageLine, StageSamples,
@@ -22,7 +25,8 @@ impl Report {
     /// Gathers a report of a run.
     ///
     /// `scores` are the evaluations and benches to show; when there are none, all of the run. With `answers`, any two
-    /// evaluations on the same rows are compared row by row. Anything may be missing: a report shows what there is.
+    /// evaluations on the same rows are compared row by row, and summaries are shown. Anything may be missing: a report
+    /// shows what there is.
     #[must_use]
     pub fn gather(run: &RunView, scores: &[Artifact], answers: &Answers, options: &Options) -> Self {
         let sources = Sources::of(run, scores);
@@ -51,7 +55,9 @@ impl Report {
             steps: steps::of(run, &table),
             speeds: table.speeds(),
             scores: score_lines(&sources),
+            summaries: summaries::tables(&sources, answers),
             attention: attention(run, &sources),
+            lengths: lengths::tables(run, &sources, &families, answers),
             curves: curves(run, |kind| kind != LAB),
             confusions: confusions(&sources),
             samples: samples(run),
@@ -92,16 +98,19 @@ fn metrics(run: &RunView, scores: &[Artifact]) -> Vec<Metric> {
 }
 
 fn score_lines(sources: &Sources<'_>) -> Vec<ScoreLine> {
-    sources
-        .evaluations
-        .iter()
-        .map(|evaluation| ScoreLine {
-            stage: evaluation.stage.to_owned(),
-            model: evaluation.model.clone(),
-            data: evaluation.data(),
-            metrics: evaluation.record.metrics.clone(),
-        })
-        .collect()
+    let evaluations = sources.evaluations.iter().map(|evaluation| ScoreLine {
+        stage: evaluation.stage.to_owned(),
+        model: evaluation.model.clone(),
+        data: evaluation.data(),
+        metrics: evaluation.record.metrics.clone(),
+    });
+    let comparisons = sources.comparisons.iter().map(|comparison| ScoreLine {
+        stage: comparison.stage.to_owned(),
+        model: format!("{} beside {}", comparison.own, comparison.baseline.unwrap_or("a saved baseline")),
+        data: String::new(),
+        metrics: comparison.record.metrics.clone(),
+    });
+    evaluations.chain(comparisons).collect()
 }
 
 /// The stage whose curves are by length.

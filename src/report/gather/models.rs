@@ -1,8 +1,9 @@
 //! The table of models: which there are, which is the baseline, and each number beside the baseline's.
 
 use super::{
-    paired::{self, Answers},
-    sources::{Bench, Evaluation, Point, Quantity, Sources, point_in},
+    answers::Answers,
+    paired,
+    sources::{Bench, Comparison, Evaluation, Point, Quantity, Sources, point_in},
 };
 use crate::{
     report::model::{
@@ -157,7 +158,8 @@ impl<'a> Table<'a> {
         Some(Difference { value, interval, evidence })
     }
 
-    /// `accuracy_vs_student`, or `accuracy_vs_teacher` where the teacher is the model asked about.
+    /// `accuracy_vs_student`, or `accuracy_vs_teacher` where the teacher is the model asked about, or what a stage found that
+    /// compared the two evaluations.
     fn paired(&self, model: &str, other: &str) -> Option<&'a Metric> {
         let basis = self.quality.as_ref()?;
         let evaluation = self.evaluation_of(model)?;
@@ -167,13 +169,22 @@ impl<'a> Table<'a> {
             let is_teacher = teacher == Some(other) || (teacher.is_none() && self.baseline.as_deref() == Some(other));
             evaluation.record.metric(&format!("{}_vs_teacher", basis.metric)).filter(|_| is_teacher)
         };
-        by_name.or_else(by_port).filter(|metric| metric.interval.is_some() && metric.value.is_finite())
+        let compared = || {
+            let baseline = self.evaluation_of(other)?.stage;
+            let of = |it: &&Comparison<'_>| it.own == evaluation.stage && it.baseline == Some(baseline);
+            let comparison = self.sources.comparisons.iter().find(of)?;
+            comparison.record.metric(&format!("{}_vs_baseline", basis.metric))
+        };
+        by_name
+            .or_else(by_port)
+            .or_else(compared)
+            .filter(|metric| metric.interval.is_some() && metric.value.is_finite())
     }
 
     /// The difference in accuracy of two models whose answers to the same rows are known.
     fn answers_apart(&self, model: &str, other: &str) -> Option<(f64, [f64; 2])> {
         self.quality.as_ref().filter(|basis| basis.metric == "accuracy")?;
-        let answers = |model| self.answers.get(self.evaluation_of(model)?.stage);
+        let answers = |model| self.answers.right.get(self.evaluation_of(model)?.stage);
         paired::difference(answers(model)?, answers(other)?)
     }
 
@@ -243,8 +254,8 @@ impl<'a> Table<'a> {
         let of_model = || self.sources.evaluations.iter().filter(|of| of.model == model);
         of_model().find(|of| is_on(of, basis)).or_else(|| {
             let same = self.sources.evaluations.iter().find(|of| is_on(of, basis))?;
-            let rows = self.answers.get(same.stage)?;
-            of_model().find(|of| self.answers.get(of.stage).is_some_and(|other| rows.keys().eq(other.keys())))
+            let rows = self.answers.right.get(same.stage)?;
+            of_model().find(|of| self.answers.right.get(of.stage).is_some_and(|other| rows.keys().eq(other.keys())))
         })
     }
 

@@ -2,9 +2,6 @@
 
 use std::collections::BTreeMap;
 
-/// Which rows each evaluation answered right: stage, then row.
-pub type Answers = BTreeMap<String, BTreeMap<String, bool>>;
-
 /// The standard normal's 97.5 % quantile.
 const Z: f64 = 1.959_963_984_540_054;
 

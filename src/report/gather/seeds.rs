@@ -88,7 +88,7 @@ mod tests {
         };
         let nodes = models.iter().flat_map(seeds).collect();
         let run = RunView { nodes, ..fixture::run() };
-        Report::gather(&run, &[], &Answers::new(), &Options::default())
+        Report::gather(&run, &[], &Answers::default(), &Options::default())
     }
 
     #[test]

@@ -10,6 +10,32 @@ pub(super) struct Sources<'a> {
     pub(super) benches: Vec<Bench<'a>>,
     /// Attention mechanisms by length: stage, model, and all that the stage left behind.
     pub(super) labs: Vec<(&'a str, String, &'a Record)>,
+    /// Methods that summarise.
+    pub(super) summaries: Vec<Summaries<'a>>,
+    /// Evaluations that were compared row by row.
+    pub(super) comparisons: Vec<Comparison<'a>>,
+}
+
+/// A method that summarises.
+pub(super) struct Summaries<'a> {
+    /// The stage with its cell.
+    pub(super) stage: &'a str,
+    /// The dataset and its split, as far as they are known.
+    pub(super) data: String,
+    /// All that the stage left behind.
+    pub(super) record: &'a Record,
+}
+
+/// Two evaluations of the same rows.
+pub(super) struct Comparison<'a> {
+    /// The stage that compared them.
+    pub(super) stage: &'a str,
+    /// The evaluation.
+    pub(super) own: &'a str,
+    /// The evaluation that it is compared with, where a stage of the run made it.
+    pub(super) baseline: Option<&'a str>,
+    /// All that the stage left behind.
+    pub(super) record: &'a Record,
 }
 
 /// An evaluation.
@@ -64,25 +90,47 @@ pub(super) enum Quantity {
 /// Rows a batch, tokens a row.
 pub(super) type Point = (u64, u64);
 
+/// The stage that compares evaluations.
+const COMPARES: &str = "compare_scores";
+
 impl<'a> Sources<'a> {
     /// The wired scores; when nothing is wired, every evaluation and bench of the run.
     pub(super) fn of(run: &'a RunView, scores: &'a [Artifact]) -> Self {
-        let mut sources = Self { evaluations: Vec::new(), benches: Vec::new(), labs: Vec::new() };
+        let mut sources = Self {
+            evaluations: Vec::new(),
+            benches: Vec::new(),
+            labs: Vec::new(),
+            summaries: Vec::new(),
+            comparisons: Vec::new(),
+        };
         for artifact in scores {
             let port = |name: &str| {
                 let (_, names) = artifact.inputs.iter().find(|(port, _)| port == name)?;
                 names.first().map(String::as_str)
             };
+            if let (COMPARES, Some(own)) = (artifact.stage.as_str(), port("scores")) {
+                let (stage, record) = (artifact.name.as_str(), &artifact.record);
+                sources.comparisons.push(Comparison { stage, own, baseline: port("baseline"), record });
+                continue;
+            }
             let wired = [port("model"), port("teacher"), port("data")];
             let any = artifact.inputs.iter().flat_map(|(_, names)| names).next().map(String::as_str);
             sources.add(&artifact.name, &artifact.stage, wired, any, &artifact.record);
         }
         if scores.is_empty() {
-            for node in
-                run.nodes.iter().filter(|node| matches!(node.kind.as_str(), "evaluate" | "bench" | "attention_lab"))
-            {
+            let scores = |kind: &str| matches!(kind, "evaluate" | "bench" | "attention_lab" | "summarize");
+            for node in run.nodes.iter().filter(|node| scores(&node.kind)) {
                 let first = node.inputs.first().map(String::as_str);
                 sources.add(&node.name, &node.kind, [None; 3], first, &node.record);
+            }
+        }
+        // What was compared tells of evaluations that are shown, whether or not the comparison is wired.
+        for node in run.nodes.iter().filter(|node| node.kind == COMPARES && !node.record.metrics.is_empty()) {
+            let mut inputs = node.inputs.iter().map(String::as_str);
+            let (stage, record) = (node.name.as_str(), &node.record);
+            let is_known = sources.comparisons.iter().any(|known| known.stage == stage);
+            if let (Some(own), false) = (inputs.next(), is_known) {
+                sources.comparisons.push(Comparison { stage, own, baseline: inputs.next(), record });
             }
         }
         sources
@@ -101,6 +149,13 @@ impl<'a> Sources<'a> {
         if kind == "attention_lab" {
             let model = model.or(any).unwrap_or("the model");
             self.labs.push((stage, model.to_owned(), record));
+            return;
+        }
+        if kind == "summarize" {
+            let fact = |name: &str| record.facts.iter().find(|(fact, _)| fact == name).map(|(_, text)| text.as_str());
+            let parts = [fact("dataset").or(data), fact("split")];
+            let data = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
+            self.summaries.push(Summaries { stage, data, record });
             return;
         }
         let entries: Vec<_> = record

@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn steps(run: &RunView) -> Vec<StepLine> {
-        Report::gather(run, &[], &Answers::new(), &Options::default()).steps
+        Report::gather(run, &[], &Answers::default(), &Options::default()).steps
     }
 
     #[test]

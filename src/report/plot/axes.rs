@@ -45,6 +45,11 @@ pub(super) fn draw(svg: &mut Svg, frame: Frame, x: &Axis<'_>, y: &Axis<'_>) {
     svg.text("axis-title", [8.0, 14.0], Anchor::Start, y.title);
 }
 
+/// Writes a count: `4,096`.
+pub(super) fn whole(value: f64) -> String {
+    crate::base::units::thousands(value.max(0.0).round() as u64)
+}
+
 /// Writes ticks with as many digits as tell them apart.
 pub(super) fn plain(scale: &Scale) -> impl Fn(f64) -> String + use<> {
     let step = match scale.ticks() {

@@ -12,6 +12,8 @@ const WIDTH: f64 = 520.0;
 const HEIGHT: f64 = 300.0;
 /// How many points a line shows; longer curves are averaged in stretches of equal length.
 const MOST_POINTS: usize = 120;
+/// How much larger letters are on a phone, where the plot is drawn smaller.
+pub(super) const PHONE: f64 = 1.17;
 /// How many dash patterns the style sheet has.
 pub(super) const STYLES: usize = 6;
 
@@ -20,7 +22,7 @@ pub(in crate::report) fn lines(plot: &CurvePlot) -> String {
     let CurvePlot { name: title, x: x_title, is_log, series } = plot;
     let thin: Vec<Vec<[f64; 2]>> = series.iter().map(|series| thinned(&series.points)).collect();
     let names: Vec<_> = series.iter().map(|series| shorten(&series.name, 120.0)).collect();
-    let names_width = names.iter().map(|name| text_width(name)).fold(30.0, f64::max);
+    let names_width = names.iter().map(|name| text_width(name) * PHONE).fold(30.0, f64::max);
     let frame = Frame { left: 52.0, top: 30.0, right: WIDTH - names_width - 22.0, bottom: HEIGHT - 46.0 };
     let values = |axis: usize| thin.iter().flatten().map(move |point| point[axis]);
     let x = if *is_log {
@@ -35,7 +37,9 @@ pub(in crate::report) fn lines(plot: &CurvePlot) -> String {
     };
 
     let mut svg = Svg::new(WIDTH, HEIGHT, format!("{title} by {x_title}"));
-    let (show_x, show_y) = (axes::plain(&x), axes::plain(&y));
+    let show_y = axes::plain(&y);
+    let plain_x = axes::plain(&x);
+    let show_x = |value: f64| if *is_log { axes::whole(value) } else { plain_x(value) };
     axes::draw(
         &mut svg,
         frame,
@@ -93,7 +97,7 @@ mod tests {
 
     #[test]
     fn curves_of_three_stages() {
-        let report = Report::gather(&fixture::run(), &fixture::scores(), &Answers::new(), &Options::default());
+        let report = Report::gather(&fixture::run(), &fixture::scores(), &Answers::default(), &Options::default());
         let plot = &report.curves[1];
         insta::assert_snapshot!(lines(plot));
     }

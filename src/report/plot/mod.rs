@@ -3,13 +3,19 @@
 mod axes;
 mod bar;
 mod dag;
+mod dots;
 mod labels;
+mod length;
 mod line;
+mod pattern;
 mod scale;
 mod scatter;
 mod svg;
 
 pub(super) use bar::{Bar, bars};
 pub(super) use dag::{Box, dag};
+pub(super) use dots::{DotRow, dots};
+pub(super) use length::{LengthSeries, by_length};
 pub(super) use line::{lines, thinning};
+pub(super) use pattern::pattern;
 pub(super) use scatter::{Dot, scatter};

@@ -7,6 +7,7 @@ pub(super) struct Svg {
     width: f64,
     height: f64,
     title: String,
+    description: String,
     body: String,
 }
 
@@ -24,7 +25,12 @@ pub(super) enum Anchor {
 impl Svg {
     /// An empty image; `title` is what a screen reader says.
     pub(super) fn new(width: f64, height: f64, title: impl Into<String>) -> Self {
-        Self { width, height, title: title.into(), body: String::new() }
+        Self { width, height, title: title.into(), description: String::new(), body: String::new() }
+    }
+
+    /// What the image shows in words, for those who do not see it.
+    pub(super) fn describe(&mut self, text: &str) {
+        text.clone_into(&mut self.description);
     }
 
     /// A straight line.
@@ -71,9 +77,13 @@ impl Svg {
     /// The whole image. Its natural width goes to the style sheet, so that a narrow page may scroll instead of shrink it.
     pub(super) fn finish(self) -> String {
         let (width, height, title) = (number(self.width), number(self.height), escape(&self.title));
+        let description = match self.description.as_str() {
+            "" => String::new(),
+            text => format!("<desc>{}</desc>\n", escape(text)),
+        };
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" viewBox=\"0 0 {width} {height}\" \
-             width=\"{width}\" height=\"{height}\" role=\"img\" aria-label=\"{title}\">\n<title>{title}</title>\n{}</svg>",
+             width=\"{width}\" height=\"{height}\" role=\"img\" aria-label=\"{title}\">\n<title>{title}</title>\n{description}{}</svg>",
             self.body
         )
     }

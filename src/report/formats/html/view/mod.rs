@@ -1,22 +1,26 @@
 //! What the page's template shows: texts and plots, ready to print; a file a section.
 
 mod attention;
+mod lengths;
 mod quality;
 mod samples;
 mod speed;
 mod stages;
 mod steps;
+mod summaries;
 mod summary;
 
 use serde::Serialize;
 
 use self::{
     attention::Attention,
+    lengths::Lengths,
     quality::{Matrix, Score},
     samples::Samples,
     speed::Speed,
     stages::Stage,
     steps::Steps,
+    summaries::Summaries,
     summary::{Gate, Tile},
 };
 use crate::{
@@ -51,7 +55,9 @@ pub(super) struct Page {
     steps: Option<Steps>,
     speeds: Vec<Speed>,
     scores: Vec<Score>,
+    summaries: Vec<Summaries>,
     attention: Vec<Attention>,
+    lengths: Vec<Lengths>,
     curves: Vec<Plot>,
     confusions: Vec<Matrix>,
     samples: Vec<Samples>,
@@ -99,6 +105,8 @@ impl Page {
             steps: steps::of(report),
             speeds: report.speeds.iter().map(speed::of).collect(),
             scores: quality::scores(report),
+            summaries: report.summaries.iter().map(summaries::of).collect(),
+            lengths: report.lengths.iter().map(lengths::of).collect(),
             attention: report.attention.iter().map(attention::of).collect(),
             curves: curves(&report.curves),
             confusions: quality::matrices(report),

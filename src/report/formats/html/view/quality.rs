@@ -12,8 +12,14 @@ use crate::{
     stage::{Better, Confusion, Unit},
 };
 
+/// Above so many labels a confusion matrix is drawn densely: counts alone, and names of columns on their sides.
+const MOST_WIDE: usize = 5;
+
 /// Above so many labels a confusion matrix is unreadable, and its largest confusions are listed instead.
 const MOST_LABELS: usize = 12;
+
+/// Letters of a label that lies on its side.
+const MOST_LETTERS: usize = 32;
 
 #[derive(Serialize)]
 pub(super) struct Score {
@@ -28,7 +34,10 @@ pub(super) struct Matrix {
     model: String,
     stage: String,
     is_open: bool,
+    is_dense: bool,
     labels: Vec<String>,
+    /// The labels as they fit on their sides, and whole.
+    columns: Vec<(String, String)>,
     rows: Vec<MatrixRow>,
     /// `true label`, `predicted label`, count; only where there are too many labels for a matrix.
     pairs: Vec<(String, String, String)>,
@@ -38,6 +47,10 @@ pub(super) struct Matrix {
 pub(super) struct MatrixRow {
     label: String,
     cells: Vec<MatrixCell>,
+    /// The share of the row that is right.
+    right: String,
+    /// How many rows have the label.
+    rows: String,
 }
 
 #[derive(Serialize)]
@@ -47,6 +60,9 @@ pub(super) struct MatrixCell {
     /// Of the row, 0 to 1, for the shade.
     weight: String,
     is_right: bool,
+    is_none: bool,
+    /// What the cell says in words.
+    said: String,
 }
 
 /// Quality against size and against latency.
@@ -127,10 +143,21 @@ fn matrix(line: &ConfusionLine, report: &Report) -> Matrix {
         model: line.model.clone(),
         stage: line.stage.clone(),
         is_open: shown.iter().any(|name| name.as_deref() == Some(line.model.as_str())) || report.models.len() == 1,
+        is_dense: confusion.labels.len() > MOST_WIDE,
+        columns: confusion.labels.iter().map(|label| (short(label), label.clone())).collect(),
         labels: if is_small { confusion.labels.clone() } else { Vec::new() },
         rows: if is_small { matrix_rows(confusion) } else { Vec::new() },
         pairs: if is_small { Vec::new() } else { pairs(confusion) },
     }
+}
+
+/// At most as many letters as fit above a column.
+fn short(label: &str) -> String {
+    if label.chars().count() <= MOST_LETTERS {
+        return label.to_owned();
+    }
+    let start: String = label.chars().take(MOST_LETTERS - 1).collect();
+    format!("{}…", start.trim_end())
 }
 
 fn matrix_rows(confusion: &Confusion) -> Vec<MatrixRow> {
@@ -140,7 +167,9 @@ fn matrix_rows(confusion: &Confusion) -> Vec<MatrixRow> {
         .zip(&confusion.counts)
         .enumerate()
         .map(|(truth, (label, counts))| {
-            let all = counts.iter().sum::<u64>().max(1) as f64;
+            let rows = counts.iter().sum::<u64>();
+            let all = rows.max(1) as f64;
+            let right = counts.get(truth).map_or(0.0, |right| *right as f64 / all);
             let cells = counts.iter().enumerate().map(|(predicted, count)| {
                 let share = *count as f64 / all;
                 MatrixCell {
@@ -148,9 +177,20 @@ fn matrix_rows(confusion: &Confusion) -> Vec<MatrixRow> {
                     share: format!("{:.1} %", share * 100.0),
                     weight: format!("{share:.3}"),
                     is_right: truth == predicted,
+                    is_none: *count == 0,
+                    said: format!(
+                        "{} of {rows} `{label}` called `{}`",
+                        units::thousands(*count),
+                        confusion.labels.get(predicted).map_or("", String::as_str)
+                    ),
                 }
             });
-            MatrixRow { label: label.clone(), cells: cells.collect() }
+            MatrixRow {
+                label: label.clone(),
+                cells: cells.collect(),
+                right: if rows == 0 { String::new() } else { format!("{:.0} %", right * 100.0) },
+                rows: units::thousands(rows),
+            }
         })
         .collect()
 }

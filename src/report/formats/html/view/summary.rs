@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     report::{
-        model::{Compared, GateLine, GateState, ModelLine, Report},
+        model::{Compared, Difference, GateLine, GateState, ModelLine, Report, SummaryTable},
         words::{self, Comparative},
     },
     stage::Metric,
@@ -29,7 +29,9 @@ pub(super) struct Gate {
 /// The subject beside the baseline: quality, time, size, memory.
 pub(super) fn tiles(report: &Report) -> Vec<Tile> {
     let model = |name: &Option<String>| name.as_deref().and_then(|name| report.model(name));
-    let (Some(subject), Some(baseline)) = (model(&report.subject), model(&report.baseline)) else { return Vec::new() };
+    let (Some(subject), Some(baseline)) = (model(&report.subject), model(&report.baseline)) else {
+        return report.summaries.first().map(of_summaries).unwrap_or_default();
+    };
     if subject.name == baseline.name {
         return Vec::new();
     }
@@ -53,6 +55,23 @@ pub(super) fn tiles(report: &Report) -> Vec<Tile> {
     cost("Size", |model| model.size.as_ref(), words::SMALLER);
     cost("Peak memory", |model| model.peak_memory.as_ref(), words::LESS);
     tiles
+}
+
+/// The measures of the subject beside those of the first sentences.
+fn of_summaries(table: &SummaryTable) -> Vec<Tile> {
+    let subject = table.lines.iter().find(|line| Some(&line.name) == table.subject.as_ref());
+    let measures = subject.map_or(&[][..], |line| &line.measures);
+    let tile = |(metric, versus): &(Metric, Option<Difference>)| {
+        let versus = versus.as_ref()?;
+        let detail = if versus.is_significant() == Some(false) { ", no significant difference" } else { "" };
+        let [was, now] = [metric.value - versus.value, metric.value].map(|value| words::value(metric.unit, value));
+        Some(Tile {
+            name: words::metric_name(&metric.name),
+            value: words::signed(metric.unit, versus.value),
+            detail: format!("{was} → {now}{detail}"),
+        })
+    };
+    measures.iter().filter_map(tile).collect()
 }
 
 fn from_to(was: &Metric, now: &Metric) -> String {
