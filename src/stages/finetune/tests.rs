@@ -177,6 +177,25 @@ fn from_a_teacher_to_a_student_of_one_layer() {
 }
 
 #[test]
+fn chunks_of_a_row_have_its_label() {
+    let bench = Bench::new(true);
+    let inputs = [("model", "base"), ("data", "data")];
+    // A row is three words: two in a first chunk, one in a second.
+    let with = training(&json!({"epochs": 1, "max_length": 4, "long_texts": {"chunks": {}}}));
+    let record = bench.run("chunks", "finetune", &inputs, &with).unwrap();
+    assert!(record.facts.contains(&("training rows".into(), "64".into())), "{:?}", record.facts);
+    assert!(bench.notes.0.lock().unwrap().join("\n").contains("64 training rows, 3.5 tokens a row; 16 validation rows"));
+    for (more, told) in [
+        (json!({"max_length": 4, "long_texts": {"chunks": {"overlap": 3}}}), "overlap by half of that, not by 3"),
+        (json!({"long_texts": {"chunks": {"most": 0}}}), "at least 1"),
+        (json!({"task": {"extract": {"reference": "label"}}, "long_texts": {"chunks": {}}}), "scored together"),
+    ] {
+        let error = bench.run("no", "finetune", &inputs, &training(&more)).unwrap_err();
+        assert!(error.contains(told), "{error}");
+    }
+}
+
+#[test]
 fn other_students_and_terms() {
     let bench = Bench::new(true);
     bench.run("teacher", "finetune", &[("model", "base"), ("data", "data")], &training(&json!({}))).unwrap();
