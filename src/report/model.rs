@@ -335,6 +335,8 @@ pub struct SummaryTable {
     pub rows: Option<u64>,
     /// The method that the examples are chosen by: of those that do not know the references, the best beside the lead.
     pub subject: Option<String>,
+    /// The method of the first sentences that the subject was compared with.
+    pub lead: Option<String>,
     /// The methods, the highest ROUGE-1 first.
     pub lines: Vec<SummaryLine>,
     /// Some texts with all that was made of them.
@@ -346,7 +348,7 @@ pub struct SummaryTable {
 pub struct SummaryLine {
     /// The stage with its cell.
     pub stage: String,
-    /// What sets the stage apart from the others of its table: its cell, or its whole name.
+    /// What sets the stage apart from the others of its table: its cell, where it has one, or its whole name.
     pub name: String,
     /// What chose the sentences: `lex_rank`.
     pub method: String,
@@ -387,7 +389,9 @@ pub struct ExampleText {
 pub struct LengthTable {
     /// The dataset and its split.
     pub data: String,
-    /// The models that differ in that length alone, a line a family.
+    /// The model that reads least, which the others are compared with.
+    pub baseline: Option<String>,
+    /// The models, a line a family of those that differ in that length alone.
     pub lines: Vec<LengthLine>,
 }
 
@@ -409,7 +413,7 @@ pub struct LengthPoint {
     pub model: String,
     /// Tokens of a text at most.
     pub tokens: u64,
-    /// Accuracy and macro F1, as far as they were measured, each beside that of the shortest texts.
+    /// Accuracy and macro F1, as far as they were measured, each beside those of the model that reads least.
     pub qualities: Vec<(Metric, Option<Difference>)>,
     /// Seconds that the model was trained for.
     pub training: Option<f64>,

@@ -117,7 +117,7 @@ impl Stage for Evaluate {
             return Err(StageError::msg(format!("the {split_name} split of `{}` has no rows", data.name)));
         }
         let artifact = ctx.input("model")?.clone();
-        let predicted = predict(ctx, params, &artifact, &rows, labels)?;
+        let (predicted, positions) = predict(ctx, params, &artifact, &rows, labels)?;
         let n = labels.len();
         let (seed, metric_unit) = (ctx.seed, |is_share| if is_share { Unit::Share } else { Unit::Number });
         let counts = Counts::of(&truth, &predicted.labels, n);
@@ -135,7 +135,9 @@ impl Stage for Evaluate {
         let loss = eval::cross_entropy(&predicted.logits, &truth);
         push(ctx, "loss", loss, Unit::Number, Better::Lower, None);
         push(ctx, "rows", truth.len() as f64, Unit::Count, Better::Neither, None);
-        push(ctx, "max_length", params.max_length as f64, Unit::Count, Better::Neither, None);
+        if let Some(tokens) = most_tokens(params, positions) {
+            push(ctx, "max_tokens", tokens as f64, Unit::Count, Better::Neither, None);
+        }
         ctx.record.confusion = Some(Confusion { labels: labels.clone(), counts: counts.rows() });
         ctx.record.fact("model", &artifact.name);
         ctx.record.fact("dataset", &data.name);
@@ -149,7 +151,7 @@ impl Stage for Evaluate {
         let teacher = match ctx.optional("teacher").cloned() {
             None => None,
             Some(teacher) => {
-                let said = predict(ctx, params, &teacher, &rows, labels)?;
+                let (said, _) = predict(ctx, params, &teacher, &rows, labels)?;
                 against_teacher(ctx, &truth, &predicted, &said, n);
                 ctx.record.fact("teacher", &teacher.name);
                 Some(said)
@@ -161,14 +163,23 @@ impl Stage for Evaluate {
     }
 }
 
-/// Runs one model over the rows, with progress.
+/// The most tokens of a row that a model of so many positions reads, special ones included; none where nothing limits them.
+fn most_tokens(params: &Params, positions: usize) -> Option<usize> {
+    let at_once = params.max_length.min(positions);
+    match params.long_texts {
+        LongTexts::Cut => Some(at_once),
+        LongTexts::Chunks { most, .. } => most.map(|chunks| chunks.saturating_mul(at_once)),
+    }
+}
+
+/// Runs one model over the rows, with progress; tells how many positions it has, too.
 fn predict(
     ctx: &StageCtx<'_>,
     params: &Params,
     artifact: &Artifact,
     rows: &Rows,
     labels: &[String],
-) -> Result<Predictions, StageError> {
+) -> Result<(Predictions, usize), StageError> {
     let model = Executor::load(&artifact.dir, &model::candle_device(ctx.lease.device)?)?;
     let options = RunOptions {
         batch_size: params.batch_size,
@@ -181,7 +192,7 @@ fn predict(
         !ctx.cancel.is_cancelled()
     })?;
     ctx.sink.note(format!("`{}` answered {}", artifact.name, plural::count(rows.texts.len(), "row")));
-    Ok(predictions)
+    Ok((predictions, model.spec.max_positions))
 }
 
 fn against_teacher(ctx: &mut StageCtx<'_>, truth: &[u32], model: &Predictions, teacher: &Predictions, n: usize) {
@@ -314,8 +325,13 @@ mod tests {
         assert_eq!(rows[0], parts[2]);
         let inputs: &[(&str, &[&str])] = &[("model", &["model"]), ("data", &["data"])];
         let whole = rig.run::<Evaluate>(&json!({}), inputs, "whole").unwrap();
-        let params = json!({"long_texts": {"chunks": {"overlap": 1}}});
+        let params = json!({"long_texts": {"chunks": {"overlap": 1, "most": 1}}});
         assert_eq!(rig.run::<Evaluate>(&params, inputs, "chunks").unwrap().metrics, whole.metrics);
+        let params = json!({"max_length": 8, "long_texts": {"chunks": {"most": 3}}});
+        let record = rig.run::<Evaluate>(&params, inputs, "three").unwrap();
+        assert_eq!(record.metric("max_tokens").unwrap().value, 24.0, "of a row, over its chunks");
+        let params = json!({"long_texts": {"chunks": {}}});
+        assert!(rig.run::<Evaluate>(&params, inputs, "all").unwrap().metric("max_tokens").is_none(), "nothing limits it");
         let params = json!({"max_length": 8, "long_texts": {"chunks": {"overlap": 5}}});
         let error = rig.run::<Evaluate>(&params, inputs, "no").unwrap_err().to_string();
         assert!(error.contains("overlap by half of that, not by 5"), "{error}");

@@ -165,7 +165,7 @@ fn lengths(out: &mut String, report: &Report) {
         let _ = writeln!(
             out,
             "{}\n|:--|--:|{}",
-            row(["Model", "Tokens read"].map(str::to_owned).into_iter().chain(
+            row(["Model", "Tokens at most"].map(str::to_owned).into_iter().chain(
                 names
                     .iter()
                     .map(|name| text(&words::metric_name(name)))
@@ -188,7 +188,8 @@ fn lengths(out: &mut String, report: &Report) {
             }
             out.push('\n');
         }
-        out.push_str("\n<sub>Differences are paired, against the model that reads least.</sub>\n\n");
+        let least = table.baseline.as_deref().map(code).unwrap_or_default();
+        let _ = writeln!(out, "\n<sub>Differences are paired, against {least}, which reads least.</sub>\n");
     }
 }
 
@@ -215,9 +216,7 @@ fn summaries(out: &mut String, report: &Report) {
             let words = line.words.as_ref().map_or("–".to_owned(), |words| format!("{:.0}", words.value));
             let _ = writeln!(out, " {words} |");
         }
-        out.push_str(
-            "\n<sub>Differences are paired, text by text, against the first sentences of the same length.</sub>\n\n",
-        );
+        out.push_str("\n<sub>Differences are paired, text by text, against the first sentences.</sub>\n\n");
         examples(out, table);
     }
 }

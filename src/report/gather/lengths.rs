@@ -14,7 +14,7 @@ use crate::{
 const QUALITIES: [&str; 2] = ["accuracy", "macro_f1"];
 
 /// What an evaluation calls the most tokens that it lets a model read.
-const LENGTH: &str = "max_length";
+const LENGTH: &str = "max_tokens";
 
 /// A table a dataset on which models of a family read texts of different lengths.
 pub(super) fn tables(run: &RunView, sources: &Sources<'_>, families: &[Family], answers: &Answers) -> Vec<LengthTable> {
@@ -40,11 +40,13 @@ pub(super) fn tables(run: &RunView, sources: &Sources<'_>, families: &[Family], 
     }
     let table = |(data, reads): (String, Vec<Read<'_>>)| {
         let lines = lines(&reads)?;
+        let least = reads.iter().min_by_key(|read| read.tokens)?;
         let line = |(name, reads): (String, Vec<&Read<'_>>)| {
-            let points = reads.iter().map(|read| point(run, sources, answers, read, reads[0])).collect();
+            let points = reads.iter().map(|read| point(run, sources, answers, read, least)).collect();
             LengthLine { name, points }
         };
-        Some(LengthTable { data, lines: lines.into_iter().map(line).collect() })
+        let baseline = Some(least.evaluation.model.clone());
+        Some(LengthTable { data, baseline, lines: lines.into_iter().map(line).collect() })
     };
     tables.into_iter().filter_map(table).collect()
 }
@@ -105,12 +107,12 @@ fn shared_name(name: &str, tokens: u64) -> String {
     if shared.is_empty() { name.to_owned() } else { shared.to_owned() }
 }
 
-fn point(run: &RunView, sources: &Sources<'_>, answers: &Answers, read: &Read<'_>, shortest: &Read<'_>) -> LengthPoint {
+fn point(run: &RunView, sources: &Sources<'_>, answers: &Answers, read: &Read<'_>, least: &Read<'_>) -> LengthPoint {
     let model = &read.evaluation.model;
     let made = run.nodes.iter().find(|node| node.name == *model);
     let is_trained = |node: &&RunNode| matches!(node.kind.as_str(), "finetune" | "distill") && node.seconds > 0.0;
     let qualities = QUALITIES.iter().filter_map(|name| {
-        let difference = (read.stage() != shortest.stage()).then(|| difference(sources, answers, read, shortest, name));
+        let difference = (read.stage() != least.stage()).then(|| difference(sources, answers, read, least, name));
         Some((read.metric(name)?.clone(), difference.flatten()))
     });
     // One text at a time, as far as that was measured.
@@ -134,10 +136,10 @@ fn difference(
     sources: &Sources<'_>,
     answers: &Answers,
     read: &Read<'_>,
-    shortest: &Read<'_>,
+    least: &Read<'_>,
     name: &str,
 ) -> Option<Difference> {
-    let (own, other) = (read.stage(), shortest.stage());
+    let (own, other) = (read.stage(), least.stage());
     let compared = sources.comparisons.iter().find(|it| it.own == own && it.baseline == Some(other));
     if let Some(metric) = compared.and_then(|it| it.record.metric(&format!("{name}_vs_baseline"))) {
         return Some(Difference { value: metric.value, interval: metric.interval, evidence: Evidence::Paired });
@@ -154,19 +156,25 @@ mod tests {
     use crate::report::{Options, Report, fixture};
 
     #[test]
-    fn readers_are_compared_with_the_one_that_reads_least() {
+    fn models_are_compared_with_the_one_that_reads_least() {
         let report = fixture::longdoc();
         let [table] = report.lengths.as_slice() else { panic!("{:?}", report.lengths) };
-        let [line] = table.lines.as_slice() else { panic!("{:?}", table.lines) };
-        assert_eq!((table.data.as_str(), line.name.as_str()), ("body test", "reader"));
-        let tokens: Vec<_> = line.points.iter().map(|point| point.tokens).collect();
-        assert_eq!(tokens, [512, 1024, 2048, 4096]);
-        assert!(line.points[0].qualities.iter().all(|(_, difference)| difference.is_none()));
-        let (metric, difference) = &line.points[3].qualities[1];
+        assert_eq!((table.data.as_str(), table.baseline.as_deref()), ("body test", Some("first")));
+        let tokens = |line: &LengthLine| line.points.iter().map(|point| point.tokens).collect::<Vec<_>>();
+        let lines: Vec<_> = table.lines.iter().map(|line| (line.name.as_str(), tokens(line))).collect();
+        let windows = vec![1024, 2048, 4096];
+        assert_eq!(lines, [("first", vec![512]), ("chunks", vec![4096]), ("window", windows)]);
+        assert!(table.lines[0].points[0].qualities.iter().all(|(_, difference)| difference.is_none()));
+        let longest = &table.lines[2].points[2];
+        let (metric, difference) = &longest.qualities[1];
         assert_eq!((metric.name.as_str(), difference.unwrap().evidence), ("macro_f1", Evidence::Paired));
-        assert_eq!(line.points[3].training, Some(31.0 * 60.0));
+        assert_eq!(longest.training, Some(31.0 * 60.0));
         let models: Vec<_> = report.models.iter().map(|model| model.name.as_str()).collect();
-        assert_eq!(models, ["reader@512", "reader@1024", "reader@2048", "reader@4096"], "comparisons are no models");
+        assert_eq!(
+            models,
+            ["first", "chunks", "window@1024", "window@2048", "window@4096"],
+            "comparisons are no models"
+        );
     }
 
     #[test]

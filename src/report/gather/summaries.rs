@@ -50,6 +50,7 @@ fn table(data: &str, methods: &[&Summaries<'_>], answers: &Answers) -> Option<Su
     Some(SummaryTable {
         data: data.to_owned(),
         rows: rows.map(|rows| rows.value.max(0.0) as u64),
+        lead: lead_of(subject, &lines).map(|line| line.name.clone()),
         examples: examples(subject, &lines, answers),
         subject: Some(subject.name.clone()),
         lines,
@@ -74,12 +75,21 @@ pub(super) fn headline(table: &SummaryTable) -> Option<String> {
     Some(format!("The summaries of {} have a {measure} of {value}{beside}{on}{texts}.", line.name))
 }
 
-/// What sets stages apart: their cells, where these differ, else their whole names.
+/// What sets stages apart: their cells, or names where they have none, if these differ, else their whole names.
 fn names(methods: &[&Summaries<'_>]) -> Vec<String> {
-    let cells: Option<Vec<&str>> = methods.iter().map(|of| Some(of.stage.split_once('@')?.1)).collect();
-    let differ = |names: &[&str]| (1..names.len()).all(|at| !names[..at].contains(&names[at]));
-    let names = cells.filter(|cells| differ(cells)).unwrap_or_else(|| methods.iter().map(|of| of.stage).collect());
-    names.into_iter().map(str::to_owned).collect()
+    let short = |of: &&Summaries<'_>| of.stage.split_once('@').map_or(of.stage, |(_, cell)| cell).to_owned();
+    let names: Vec<String> = methods.iter().map(short).collect();
+    let differ = (1..names.len()).all(|at| !names[..at].contains(&names[at]));
+    if differ { names } else { methods.iter().map(|of| of.stage.to_owned()).collect() }
+}
+
+/// The first sentences that a method was compared with: those of the same length, which have the score that it says.
+fn lead_of<'a>(subject: &SummaryLine, lines: &'a [SummaryLine]) -> Option<&'a SummaryLine> {
+    let score = |line: &SummaryLine| line.measures.first().map(|(metric, _)| metric.value);
+    let said = subject.measures.first().and_then(|(metric, versus)| Some(metric.value - versus.as_ref()?.value));
+    let said = said.or_else(|| score(subject))?;
+    let mut leads = lines.iter().filter(|line| line.method == LEAD);
+    leads.find(|line| score(line).is_some_and(|score| (score - said).abs() < 1e-9))
 }
 
 fn line(of: &Summaries<'_>, name: String) -> SummaryLine {
@@ -125,14 +135,15 @@ fn example(
     lines: &[SummaryLine],
     answers: &Answers,
 ) -> Example {
-    let lead = lines.iter().find(|line| line.method == LEAD).map_or(LEAD, |line| line.name.as_str());
-    let mut texts =
-        vec![ExampleText { name: lead.to_owned(), text: of.lead.clone(), score: of.lead_score, gain: None }];
+    let lead = lead_of(subject, lines);
+    let name = lead.map_or(LEAD, |line| line.name.as_str()).to_owned();
+    let mut texts = vec![ExampleText { name, text: of.lead.clone(), score: of.lead_score, gain: None }];
+    let is_lead = |line: &&SummaryLine| lead.is_some_and(|lead| lead.stage == line.stage);
     let others = lines.iter().filter(|line| line.stage != subject.stage);
-    for line in std::iter::once(subject).chain(others).filter(|line| line.method != LEAD) {
+    for line in std::iter::once(subject).chain(others).filter(|line| !is_lead(line)) {
         let summaries = answers.summaries.get(&line.stage).map_or(&[][..], Vec::as_slice);
         if let Some(own) = summaries.iter().find(|own| own.id == of.id) {
-            let gain = Some(own.score - own.lead_score);
+            let gain = (line.method != LEAD).then_some(own.score - own.lead_score);
             texts.push(ExampleText { name: line.name.clone(), text: own.text.clone(), score: own.score, gain });
         }
     }

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Plot, curves};
+use super::Plot;
 use crate::{
     base::units,
     report::{
-        model::{AttentionTable, CurvePlot, Difference, LengthPoint, LengthTable, Series},
+        model::{AttentionTable, Difference, LengthPoint, LengthTable},
         plot::{self, LengthSeries},
         table::Cell,
         words,
@@ -17,6 +17,7 @@ use crate::{
 #[derive(Serialize)]
 pub(super) struct Lengths {
     data: String,
+    baseline: String,
     columns: Vec<String>,
     rows: Vec<Row>,
     plots: Vec<Plot>,
@@ -51,6 +52,7 @@ pub(super) fn of(table: &LengthTable) -> Lengths {
     let title = |name: &&str| words::capital(&shown_name(name));
     Lengths {
         data: table.data.clone(),
+        baseline: table.baseline.clone().unwrap_or_default(),
         columns: names.iter().map(title).chain(costs.iter().map(|name| (*name).to_owned())).collect(),
         rows: points().map(row).collect(),
         plots: names.iter().map(|name| quality_plot(table, name)).chain(cost_plots(table)).collect(),
@@ -112,29 +114,32 @@ fn quality(name: &str, unit: Unit, series: &[LengthSeries]) -> Plot {
     let title = if unit == Unit::Share { format!("{name}, %") } else { name.clone() };
     Plot {
         title: format!("{} by length", words::capital(&name)),
-        svg: plot::by_length(&title, series),
+        svg: plot::by_length(&title, series, false),
         caption: String::new(),
     }
 }
 
-/// What reading more costs, on logarithmic axes; where at least two lengths of a family have it.
+/// What reading more costs, on logarithmic axes; where at least two lengths have it.
 fn cost_plots(table: &LengthTable) -> Vec<Plot> {
     let plot = |name: &str, value: fn(&LengthPoint) -> Option<f64>| {
-        let series = table.lines.iter().map(|line| Series {
+        let series = table.lines.iter().map(|line| LengthSeries {
             name: line.name.clone(),
-            points: line.points.iter().filter_map(|point| Some([point.tokens as f64, value(point)?])).collect(),
+            points: line.points.iter().filter_map(|point| Some((point.tokens, value(point)?, None))).collect(),
         });
         let series: Vec<_> = series.filter(|series| !series.points.is_empty()).collect();
-        let is_curve = series.iter().any(|series| series.points.len() > 1);
-        let x = "tokens that the model reads".to_owned();
-        is_curve.then(|| CurvePlot { name: name.to_owned(), x, is_log: true, series })
+        let n_points: usize = series.iter().map(|series| series.points.len()).sum();
+        (n_points > 1).then(|| Plot {
+            title: words::capital(name),
+            svg: plot::by_length(name, &series, true),
+            caption: String::new(),
+        })
     };
     let plots = [
-        plot("training time (minutes)", |point| point.training.map(|seconds| seconds / 60.0)),
-        plot("latency of a text (ms)", |point| point.latency.as_ref().map(|metric| metric.value)),
-        plot("peak memory (MB)", |point| point.memory.as_ref().map(|metric| metric.value / 1e6)),
+        plot("training time, minutes", |point| point.training.map(|seconds| seconds / 60.0)),
+        plot("latency of a text, ms", |point| point.latency.as_ref().map(|metric| metric.value)),
+        plot("peak memory, MB", |point| point.memory.as_ref().map(|metric| metric.value / 1e6)),
     ];
-    curves(&plots.into_iter().flatten().collect::<Vec<_>>())
+    plots.into_iter().flatten().collect()
 }
 
 /// The accuracy of each mechanism of a lab by length, where it was measured.

@@ -148,10 +148,10 @@ fn plots(table: &SummaryTable) -> Vec<Plot> {
         .filter_map(|line| match first(line)?.1 {
             Some(versus) => Some(row(line, versus.value, versus.interval, words::signed(unit, versus.value))),
             // The same rows as in the plot beside it.
-            None => (line.method == "lead").then(|| row(line, 0.0, None, String::new())),
+            None => (Some(&line.name) == table.lead.as_ref()).then(|| row(line, 0.0, None, String::new())),
         })
         .collect();
-    let lead = table.lines.iter().find(|line| line.method == "lead");
+    let lead = table.lines.iter().find(|line| Some(&line.name) == table.lead.as_ref());
     let lead = lead.and_then(|line| Some((first(line)?.0.value * factor, line.name.as_str())));
     let per_cent = |name: &str| if unit == Unit::Share { format!("{name}, %") } else { name.to_owned() };
     let mut plots = vec![Plot {
