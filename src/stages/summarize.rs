@@ -409,7 +409,7 @@ mod tests {
         let rig = Rig::new();
         dataset(&rig);
         let training = json!({
-            "task": {"extract": {"reference": "gist"}}, "epochs": 30, "batch_size": 4, "learning_rate": 5e-3, "max_length": 24,
+            "task": {"extract": {"reference": "gist"}}, "epochs": 30, "batch_size": 4, "learning_rate": 2e-3, "max_length": 64,
         });
         let record = rig.run::<Finetune>(&training, &[("model", &["model"]), ("data", &["docs"])], "scorer").unwrap();
         assert!(record.metric("best_epoch").is_some());
