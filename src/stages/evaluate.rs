@@ -34,7 +34,6 @@ pub(super) struct Params {
     long_texts: LongTexts,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 pub(super) fn is_cut(long_texts: &LongTexts) -> bool {
     *long_texts == LongTexts::Cut
 }
