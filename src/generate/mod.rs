@@ -11,7 +11,7 @@ mod summarizer;
 mod tests;
 
 pub use error::GenerateError;
-pub use settings::{Generation, Settings};
+pub use settings::{Generation, Settings, Stopping};
 pub use summarizer::{Summarizer, Summary};
 
 use crate::{model::ModelError, runtime::Draft};
