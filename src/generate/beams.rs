@@ -55,8 +55,10 @@ pub(super) fn search(next: &mut dyn NextToken, settings: &Settings) -> Result<Ve
             scores.extend_from_within(..vocab_size);
         }
         for (beam, row) in running.iter().zip(scores.chunks_exact_mut(vocab_size)) {
-            rules::apply(settings, &beam.tokens, row);
-            row.iter_mut().for_each(|score| *score += beam.score);
+            rules::apply(settings, &beam.tokens, &mut *row);
+            for score in row {
+                *score += beam.score;
+            }
         }
         let length = running[0].tokens.len() + 1;
         let candidates: Vec<Candidate> = greatest(scores.iter().copied(), most)

@@ -100,7 +100,7 @@ impl Summarizer {
             is_cut,
             written: tokens.len() - 1,
             reading,
-            writing: started.elapsed() - reading,
+            writing: started.elapsed().saturating_sub(reading),
         })
     }
 }

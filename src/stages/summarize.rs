@@ -482,6 +482,38 @@ mod tests {
     }
 
     #[test]
+    fn a_led_writes() {
+        let rig = Rig::new();
+        dataset(&rig);
+        std::fs::create_dir(rig.path("led")).unwrap();
+        for file in std::fs::read_dir("tests/data/led/conditional").unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), rig.path("led").join(file.file_name())).unwrap();
+        }
+        let inputs: [(&'static str, &[&str]); 2] = [("data", &["docs"]), ("model", &["led"])];
+        let generation = json!({"num_beams": 2, "max_length": 12, "early_stopping": "never"});
+        let params = json!({"reference": "gist", "method": "abstractive", "generation": generation});
+        let record = rig.run::<Summarize>(&params, &inputs, "out").unwrap();
+        assert!(record.metric("rouge1").is_some() && record.metric("rouge1_vs_lead").is_some());
+        let [summaries, lead] = read_texts(&rig.path("out").join("summaries.arrow"), ["summary", "lead"]).unwrap();
+        assert!(summaries.len() == 12 && summaries != lead && summaries[1].len() < 40, "{summaries:?}");
+        let told = |params, inputs: &[(&'static str, &[&str])]| {
+            rig.run::<Summarize>(&params, inputs, "again").unwrap_err().to_string()
+        };
+        let long = json!({"reference": "gist", "method": "abstractive", "generation": {"max_length": 40}});
+        assert!(told(long, &inputs).contains("`max_length` is 40, but the decoder has positions for 33 tokens"));
+        let other = [("data", &["docs"][..]), ("model", &["model"])];
+        let found = told(params.clone(), &other);
+        assert!(found.contains("cannot summarise with `model`") && found.contains("what writes texts is a `led`"), "{found}");
+        let scores = json!({"reference": "gist", "method": "model"});
+        assert!(told(scores, &inputs).contains("the model is a LED"));
+        let misplaced = json!({"reference": "gist", "method": "lead", "generation": generation});
+        assert!(told(misplaced, &[("data", &["docs"])]).contains("it is for `method: abstractive`"));
+        let none = json!({"reference": "gist", "method": "abstractive", "generation": {"num_beams": 0}});
+        assert!(told(none, &inputs).contains("`num_beams` must be 1 to 64, not 0"));
+    }
+
+    #[test]
     fn what_cannot_be_is_told() {
         let rig = Rig::new();
         dataset(&rig);

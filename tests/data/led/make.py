@@ -17,6 +17,7 @@ each text is written in f32 and in f64, and both must be the same.
 import json
 import os
 import shutil
+import string
 
 import torch
 import transformers
@@ -65,6 +66,16 @@ def randomize(model, is_bare):
         model.final_logits_bias[0, 2] += 5.0
 
 
+def tokenizer(folder):
+    """Bytes and no pairs: as many tokens as the model has."""
+    words = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "\u0120", *".:!", *string.ascii_letters]
+    files = {"vocab.json": json.dumps({word: i for i, word in enumerate(words)}), "merges.txt": "#version: 0.2\n",
+             "tokenizer_config.json": json.dumps({"tokenizer_class": "LEDTokenizer"})}
+    for name, text in files.items():
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+
 def written(model, ids, settings):
     mask = torch.zeros_like(ids)
     mask[:, 0] = 1
@@ -85,6 +96,7 @@ def make(name, options, generation, seed):
         GenerationConfig(**config).save_pretrained(folder)
     else:
         model.save_pretrained(folder)
+    tokenizer(folder)
     # As it is read from the folder.
     model = LEDForConditionalGeneration.from_pretrained(folder).eval()
     texts = [torch.tensor([[0, *torch.randint(3, VOCABULARY, (length - 2,)).tolist(), 2]]) for length in LENGTHS]
