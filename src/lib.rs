@@ -17,6 +17,7 @@ pub mod text;
 // floor 2
 pub mod eval;
 pub mod export;
+pub mod generate;
 pub mod recipe;
 pub mod report;
 pub mod runtime;

@@ -29,12 +29,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("train", &["base", "data", "model"]),
     ("eval", &["base", "data", "model", "runtime"]),
     ("export", &["base", "data", "model", "runtime"]),
+    ("generate", &["base", "data", "model", "runtime"]),
     ("plan", &["base", "stage", "recipe"]),
     ("compress", &["base", "data", "model", "runtime", "train", "eval"]),
     ("engine", &["base", "stage", "plan"]),
     (
         "stages",
-        &["base", "stage", "text", "hub", "data", "model", "runtime", "train", "eval", "compress", "export", "report"],
+        &[
+            "base", "stage", "text", "hub", "data", "model", "runtime", "train", "eval", "compress", "export",
+            "generate", "report",
+        ],
     ),
     ("cli", &["base", "stage", "recipe", "plan", "engine", "stages", "report", "hub", "model"]),
 ];

@@ -5,6 +5,8 @@
     export.py long MODEL_DIR FOLDER       writes full/ and windows/: classifiers of 4096 tokens made from the model, as the
                                           authors of Longformer made theirs (tiled positions, copied projections)
 
+    export.py led MODEL_DIR FOLDER        writes a LED of led-base's shape with random weights, and a tokenizer of bytes
+
 It is a program of its own so that the process that measures stays small.
 """
 import os
@@ -76,5 +78,24 @@ def long(model, folder, tokens=4096, window=512):
                 shutil.copy(os.path.join(model, name), os.path.join(folder, kind))
 
 
+def led(_, folder):
+    """The tokenizer knows bytes and no pairs; the other ids are never in a text."""
+    import json
+    import string
+
+    from transformers import LEDConfig, LEDForConditionalGeneration
+
+    torch.manual_seed(0)
+    shape = dict(d_model=768, encoder_layers=6, decoder_layers=6, encoder_attention_heads=12, decoder_attention_heads=12,
+                 encoder_ffn_dim=3072, decoder_ffn_dim=3072, attention_window=1024, vocab_size=50265)
+    LEDForConditionalGeneration(LEDConfig(**shape)).save_pretrained(folder)
+    words = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "\u0120", *string.ascii_letters]
+    files = {"vocab.json": json.dumps({word: i for i, word in enumerate(words)}), "merges.txt": "#version: 0.2\n",
+             "tokenizer_config.json": json.dumps({"tokenizer_class": "LEDTokenizer"})}
+    for name, text in files.items():
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+
 if __name__ == "__main__":
-    {"graph": graph, "base": base, "long": long}[sys.argv[1]](sys.argv[2], sys.argv[3])
+    {"graph": graph, "base": base, "long": long, "led": led}[sys.argv[1]](sys.argv[2], sys.argv[3])

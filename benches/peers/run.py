@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 import latency
+import led
 import long
 import memory
 import rows
@@ -26,6 +27,7 @@ PARTS = {
     "training": training.measure,
     "long-training": training.measure_long,
     "long": long.measure,
+    "led": led.measure,
 }
 
 

@@ -1,7 +1,7 @@
 """A peer in a process of its own: `worker.py ENGINE MODEL THREADS` answers one line of JSON to each line of JSON.
 
-ENGINE is `onnxruntime` (MODEL is a graph), `torch` or `torch int8` (MODEL is a folder). Every question is about the last
-hidden state.
+ENGINE is `onnxruntime` (MODEL is a graph), `torch`, `torch int8` or `led` (MODEL is a folder). Every question is about the last
+hidden state, but those to `led`, which writes.
 """
 import json
 import os
@@ -117,7 +117,7 @@ def rows_of(prepare, file, batch, by_length):
 
 
 def memory(prepare, calls):
-    run = prepare(same_length(1, 128))
+    run = prepare(same_length(1, 128)) if calls else None
     for _ in range(calls):
         run()
     with open("/proc/self/status") as status:
@@ -125,13 +125,47 @@ def memory(prepare, calls):
     return {"bytes": int(line.split()[1]) * 1024}
 
 
+def led_engine(model, threads):
+    import torch
+    from transformers import LEDForConditionalGeneration, RobertaTokenizerFast
+
+    torch.set_num_threads(threads)
+    net = LEDForConditionalGeneration.from_pretrained(model).eval()
+    tokenizer = RobertaTokenizerFast(os.path.join(model, "vocab.json"), os.path.join(model, "merges.txt"))
+
+    def write(file, tokens, beams, new):
+        with open(file, encoding="utf-8") as opened:
+            ids = tokenizer(opened.read(), return_tensors="pt").input_ids
+        assert ids.shape[1] == tokens
+        mask, ones = torch.zeros_like(ids), torch.ones_like(ids)
+        mask[:, 0] = 1
+        start = time.perf_counter()
+        with torch.inference_mode():
+            states = net.get_encoder()(input_ids=ids, attention_mask=ones, global_attention_mask=mask)
+            read = time.perf_counter()
+            written = net.generate(
+                input_ids=ids, encoder_outputs=states, attention_mask=ones, num_beams=beams, min_length=new + 1, max_length=new + 1
+            )
+        end = time.perf_counter()
+        assert written.shape[1] == new + 1
+        return {"all": (end - start) * 1e3, "read": (read - start) * 1e3, "write": (end - read) * 1e3} | memory(None, 0)
+
+    return write
+
+
 if __name__ == "__main__":
     engine, model, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    if engine == "onnxruntime":
+    if engine == "led":
+        write = led_engine(model, threads)
+    elif engine == "onnxruntime":
         prepare = onnx_engine(model, threads)
     else:
         prepare = torch_engine(model, threads, engine.endswith("int8"))
     for line in sys.stdin:
         asked = json.loads(line)
-        do = {"latency": latency, "rows": rows_of, "memory": memory}[asked.pop("do")]
-        print(json.dumps(do(prepare, **asked)), flush=True)
+        do = asked.pop("do")
+        if do == "led":
+            answer = write(**asked)
+        else:
+            answer = {"latency": latency, "rows": rows_of, "memory": memory}[do](prepare, **asked)
+        print(json.dumps(answer), flush=True)

@@ -76,6 +76,7 @@ impl App {
             Command::Report(args) => commands::report::run(self, args),
             Command::Bench(args) => commands::bench::run(self, args),
             Command::Predict(args) => commands::predict::run(self, args),
+            Command::Summarize(args) => commands::summarize::run(self, args),
             Command::Export(args) => commands::export::run(self, args),
             Command::Inspect(args) => commands::inspect::run(self, args),
             Command::Stages(args) => commands::stages::run(self, args),

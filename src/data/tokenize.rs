@@ -135,6 +135,15 @@ impl Tokenizer {
         )))
     }
 
+    /// The text of ids, without special tokens.
+    ///
+    /// # Errors
+    /// When the tokenizer fails.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, DataError> {
+        let text = self.inner.decode(ids, true);
+        text.map_err(|error| DataError::content(format!("the tokens {ids:?} are no text: {error}")))
+    }
+
     /// The text of a `tokenizer.json`.
     pub(super) fn to_json(&self) -> Result<String, DataError> {
         self.inner

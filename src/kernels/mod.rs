@@ -13,6 +13,7 @@ pub mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 pub mod columns;
+pub mod decode;
 pub mod dropout;
 pub mod embedding;
 pub mod flash;

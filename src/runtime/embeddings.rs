@@ -113,6 +113,11 @@ impl Embeddings {
         }
     }
 
+    /// The embedding of one word.
+    pub(super) fn word(&self, id: u32, out: &mut [f32]) {
+        read(&self.words, id as usize, out);
+    }
+
     /// Adds the embeddings of positions and types, and normalises.
     fn add_others(&self, chunk: Chunk<'_>, rows: Range<usize>, x: &mut [f32]) {
         let width = self.norm.width();

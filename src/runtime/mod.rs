@@ -4,6 +4,7 @@
 //! its result; what wants hidden states, attention probabilities, gradients or another device asks `model`.
 
 mod arena;
+mod decoder;
 mod embeddings;
 mod executor;
 mod head;
@@ -14,6 +15,7 @@ mod weights;
 #[cfg(test)]
 mod tests;
 
+pub use decoder::{Draft, Precision, Writer};
 pub use executor::{Executor, StateAndLogits};
 
 use std::{
@@ -163,6 +165,11 @@ impl Engine {
             out.copy_from_slice(&arena.x[..out.len()]);
         });
         Ok(out)
+    }
+
+    /// The embedding of a word, `[word_width]`.
+    fn word(&self, id: u32, out: &mut [f32]) {
+        self.embeddings.word(id, out);
     }
 
     /// A classifier's logits, `[rows, labels]`, from the last hidden state, as [`Self::last_hidden_state`] gives it; none of

@@ -8,6 +8,8 @@ use crate::stage::{Faults, Registry, StageCtx, StageError, StageSpec};
 pub use crate::data::{Tokenizer, import_whole};
 pub use crate::eval::{InputFormat, OutputFormat, PredictOptions, predict, probe};
 pub use crate::export::{Format, MIN_AGREEMENT, MatrixType, Request, Target, Written, export};
+pub use crate::generate::{Generation, Stopping, Summarizer};
+pub use crate::runtime::Precision;
 
 /// Declares each stage's file and lists the stage: a new one is its file and a line here.
 macro_rules! stages {

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::evaluate::{ScoredSplit, write_scores};
 use crate::{
-    base::{plural, units},
+    base::{device::DeviceId, plural, units},
     data::{self, Column, Dataset, Tokenizer},
     eval::{self, Rouge, RougeScores, SentenceScorer},
+    generate::{GenerateError, Generation, Summarizer},
     model::{self, Model},
     stage::{ArtifactKind, Better, Faults, Metric, Port, Progress, Stage, StageCtx, StageError, Unit},
     text::{
@@ -41,6 +42,9 @@ pub(super) struct Params {
     /// Tokens of a text that a model reads; as many as it takes where this is not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_length: Option<usize>,
+    /// How `method: abstractive` writes; what is not set is as the model proposes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    generation: Generation,
     /// The language of stop words and stems, by its code.
     #[serde(default = "english")]
     language: String,
@@ -51,6 +55,10 @@ pub(super) struct Params {
 
 fn yes() -> bool {
     true
+}
+
+fn is_default(generation: &Generation) -> bool {
+    *generation == Generation::default()
 }
 
 fn english() -> String {
@@ -72,6 +80,9 @@ enum Method {
     TextRank,
     /// Those that a model scores highest: one that `finetune` trained on `{extract: …}`, wired to `model`.
     Model,
+    /// None: a LED writes a summary of its own, at the length of `generation`; one that is wired to `model` (Beltagy et al., 2020,
+    /// section 7). `budget` is then of the first sentences that it is compared with.
+    Abstractive,
     /// Those that come closest to the reference, one after the other: more than any method can know (Nallapati et al., 2017).
     Oracle,
 }
@@ -84,6 +95,7 @@ impl Method {
             Self::LexRank => "lex_rank",
             Self::TextRank => "text_rank",
             Self::Model => "model",
+            Self::Abstractive => "abstractive",
             Self::Oracle => "oracle",
         }
     }
@@ -125,7 +137,7 @@ pub(super) struct Summarize;
 impl Stage for Summarize {
     const KIND: &'static str = "summarize";
     const VERSION: u32 = 1;
-    const ABOUT: &'static str = "shortens long texts to some of their sentences, scored by ROUGE";
+    const ABOUT: &'static str = "shortens long texts to some of their sentences, or writes summaries with a LED, scored by ROUGE";
     const INPUTS: &'static [Port] = &[Port::dataset("data"), Port::model("model").optional()];
     const OUTPUT: ArtifactKind = ArtifactKind::Scores;
     const COMPUTES: bool = true;
@@ -135,6 +147,12 @@ impl Stage for Summarize {
         faults.at_least("budget", params.budget.most(), 1);
         if let Some(found) = perturb::stop_word_fault(&params.language) {
             faults.at("language", found.message).help = found.help;
+        }
+        if let Some((name, what)) = params.generation.fault() {
+            faults.at(format!("generation.{name}"), what);
+        }
+        if params.method != Method::Abstractive && !is_default(&params.generation) {
+            faults.at("generation", "it is for `method: abstractive`, which writes").help("`method: abstractive`");
         }
         if let Some(max_length) = params.max_length {
             faults.at_least("max_length", max_length, 3);
@@ -148,7 +166,10 @@ impl Stage for Summarize {
                     .at("method", "`method: model` needs a model that scores sentences")
                     .help("wire one that `finetune` trained: `in: {data: …, model: …}`");
             }
-            (method, true) if method != Method::Model => {
+            (Method::Abstractive, false) => {
+                faults.at("method", "`method: abstractive` needs a LED").help("wire one: `in: {data: …, model: …}`");
+            }
+            (method, true) if !matches!(method, Method::Model | Method::Abstractive) => {
                 let message = format!("`method: {}` asks no model, but one is wired", method.name());
                 faults.at("method", message).help("`method: model`");
             }
@@ -166,12 +187,13 @@ impl Stage for Summarize {
         }
         let references = dataset.texts(split, &params.reference)?;
         let scorer = if params.method == Method::Model { Some(scorer(params, ctx)?) } else { None };
+        let writer = if params.method == Method::Abstractive { Some(writer(params, ctx)?) } else { None };
         let summariser = Summariser { params, words: Words::of(&params.language), idf: idf(params, &dataset)?, seed: ctx.seed };
 
         let numbers: Vec<usize> = (0..rows.texts.len()).collect();
         let mut summaries: Vec<Summary> = Vec::with_capacity(numbers.len());
         // A model takes its time over a text.
-        for chunk in numbers.chunks(if scorer.is_some() { 8 } else { CHUNK }) {
+        for chunk in numbers.chunks(if scorer.is_some() || writer.is_some() { 8 } else { CHUNK }) {
             ctx.check_cancelled()?;
             let (done, total) = (summaries.len() as u64, numbers.len() as u64);
             ctx.sink.progress(Progress { done, total, unit: "text", message: params.method.name().to_owned() });
@@ -180,12 +202,13 @@ impl Stage for Summarize {
                 Some(scorer) => score(scorer, ctx, chunk.iter().map(|&row| rows.texts[row].as_str()))?,
                 None => vec![Vec::new(); chunk.len()],
             };
-            summaries.par_extend(
-                chunk
-                    .par_iter()
-                    .zip(&scores)
-                    .map(|(&row, scores)| summariser.run(row, &rows.texts[row], scores, &references[row])),
-            );
+            let written = match &writer {
+                Some(writer) => write(writer, params, ctx, chunk.iter().map(|&row| rows.texts[row].as_str()))?,
+                None => vec![None; chunk.len()],
+            };
+            summaries.par_extend(chunk.par_iter().zip(&scores).zip(written).map(|((&row, scores), written)| {
+                summariser.run(row, &rows.texts[row], scores, written.as_deref(), &references[row])
+            }));
         }
         report(params, &summaries, ctx);
         match ctx.optional("model") {
@@ -214,6 +237,36 @@ fn scorer(params: &Params, ctx: &StageCtx<'_>) -> Result<SentenceScorer, StageEr
     let model = Model::load(&artifact.dir, &model::candle_device(ctx.lease.device)?)?;
     let tokenizer = Tokenizer::for_model(&artifact.dir, model.spec.vocab_size)?;
     Ok(SentenceScorer::new(&artifact.name, model, tokenizer, params.max_length)?)
+}
+
+/// What writes.
+fn writer(params: &Params, ctx: &mut StageCtx<'_>) -> Result<Summarizer, StageError> {
+    if ctx.lease.device != DeviceId::Cpu {
+        return Err(StageError::msg(format!("a LED writes on `cpu` only, not on `{}`", ctx.lease.device)));
+    }
+    let artifact = ctx.input("model")?.clone();
+    let failed = |why: GenerateError| StageError::msg(format!("cannot summarise with `{}`: {why}", artifact.name));
+    let summarizer = Summarizer::load(&artifact.dir).map_err(failed)?;
+    let settings = summarizer.settings(&params.generation).map_err(failed)?;
+    ctx.record.warnings.extend(summarizer.notes.iter().cloned());
+    let beams = plural::count(settings.num_beams, "beam");
+    ctx.record.fact("writing", format!("{beams}, {} to {} tokens", settings.min_length.max(1), settings.max_length));
+    Ok(summarizer)
+}
+
+/// Summaries that a model writes, one after the other: all threads work on each.
+fn write<'a>(
+    writer: &Summarizer,
+    params: &Params,
+    ctx: &StageCtx<'_>,
+    texts: impl Iterator<Item = &'a str>,
+) -> Result<Vec<Option<String>>, StageError> {
+    let written = texts.map(|text| {
+        ctx.check_cancelled()?;
+        let summary = writer.summarize(text, &params.generation);
+        summary.map(Some).map_err(|why| StageError::msg(why.to_string()))
+    });
+    written.collect()
 }
 
 /// The scores of the sentences of texts.
@@ -262,8 +315,8 @@ struct Summary {
 }
 
 impl Summariser<'_> {
-    /// `scores` are those of a model, where one is asked.
-    fn run(&self, row: usize, text: &str, scores: &[f64], reference: &str) -> Summary {
+    /// `scores` are those of a model, where one is asked, and `written` what one wrote.
+    fn run(&self, row: usize, text: &str, scores: &[f64], written: Option<&str>, reference: &str) -> Summary {
         let Params { method, budget, block_trigrams, stem, .. } = *self.params;
         let budget = budget.budget();
         let sentences = text::sentences(text);
@@ -277,7 +330,8 @@ impl Summariser<'_> {
         let blocking = if block_trigrams { Blocking::Trigrams } else { Blocking::Off };
         let best = |scores: &[f64]| summary::select(scores, &whole, budget, blocking);
         let chosen = match method {
-            Method::Lead => lead.clone(),
+            // None of them is chosen of what is written.
+            Method::Lead | Method::Abstractive => lead.clone(),
             Method::Random => best(&summary::random(&whole, self.seed, row as u64)),
             Method::Model => best(scores),
             Method::TextRank => best(&summary::text_rank(&content())),
@@ -298,12 +352,12 @@ impl Summariser<'_> {
             let line = |at: &usize| sentences[*at].split_whitespace().collect::<Vec<_>>().join(" ");
             chosen.iter().map(line).collect::<Vec<_>>().join("\n")
         };
-        let (text, lead) = (joined(&chosen), joined(&lead));
-        let lines: Vec<String> = text::sentences(reference)
-            .iter()
-            .map(|sentence| sentence.split_whitespace().collect::<Vec<_>>().join(" "))
-            .collect();
-        let (rouge, reference) = (Rouge { stem }, lines.join("\n"));
+        let lines = |text: &str| {
+            let line = |sentence: &&str| sentence.split_whitespace().collect::<Vec<_>>().join(" ");
+            text::sentences(text).iter().map(line).collect::<Vec<_>>().join("\n")
+        };
+        let (text, lead) = (written.map_or_else(|| joined(&chosen), lines), joined(&lead));
+        let (rouge, reference) = (Rouge { stem }, lines(reference));
         Summary { scores: rouge.score(&reference, &text), of_lead: rouge.score(&reference, &lead), text, lead }
     }
 }
@@ -425,6 +479,38 @@ mod tests {
         assert!(error.contains("does not score sentences; train one"), "{error}");
         let error = told(json!({"reference": "gist", "method": "model", "max_length": 999}), "scorer");
         assert!(error.contains("takes 64 tokens"), "{error}");
+    }
+
+    #[test]
+    fn a_led_writes() {
+        let rig = Rig::new();
+        dataset(&rig);
+        std::fs::create_dir(rig.path("led")).unwrap();
+        for file in std::fs::read_dir("tests/data/led/conditional").unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), rig.path("led").join(file.file_name())).unwrap();
+        }
+        let inputs: [(&'static str, &[&str]); 2] = [("data", &["docs"]), ("model", &["led"])];
+        let generation = json!({"num_beams": 2, "max_length": 12, "early_stopping": "never"});
+        let params = json!({"reference": "gist", "method": "abstractive", "generation": generation});
+        let record = rig.run::<Summarize>(&params, &inputs, "out").unwrap();
+        assert!(record.metric("rouge1").is_some() && record.metric("rouge1_vs_lead").is_some());
+        let [summaries, lead] = read_texts(&rig.path("out").join("summaries.arrow"), ["summary", "lead"]).unwrap();
+        assert!(summaries.len() == 12 && summaries != lead && summaries[1].len() < 40, "{summaries:?}");
+        let told = |params, inputs: &[(&'static str, &[&str])]| {
+            rig.run::<Summarize>(&params, inputs, "again").unwrap_err().to_string()
+        };
+        let long = json!({"reference": "gist", "method": "abstractive", "generation": {"max_length": 40}});
+        assert!(told(long, &inputs).contains("`max_length` is 40, but the decoder has positions for 33 tokens"));
+        let other = [("data", &["docs"][..]), ("model", &["model"])];
+        let found = told(params.clone(), &other);
+        assert!(found.contains("cannot summarise with `model`") && found.contains("what writes texts is a `led`"), "{found}");
+        let scores = json!({"reference": "gist", "method": "model"});
+        assert!(told(scores, &inputs).contains("the model is a LED"));
+        let misplaced = json!({"reference": "gist", "method": "lead", "generation": generation});
+        assert!(told(misplaced, &[("data", &["docs"])]).contains("it is for `method: abstractive`"));
+        let none = json!({"reference": "gist", "method": "abstractive", "generation": {"num_beams": 0}});
+        assert!(told(none, &inputs).contains("`num_beams` must be 1 to 64, not 0"));
     }
 
     #[test]

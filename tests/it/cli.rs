@@ -8,8 +8,21 @@ use crate::support::{LmpipeTest, Outcome, root};
 fn help_lists_the_commands_and_the_exit_codes() {
     let help = LmpipeTest::new().run(&["--help"]).success();
     help.gives(&[
-        "run", "plan", "validate", "dag", "gate", "diff", "report", "bench", "predict", "export", "inspect", "stages",
-        "schema", "init",
+        "run",
+        "plan",
+        "validate",
+        "dag",
+        "gate",
+        "diff",
+        "report",
+        "bench",
+        "predict",
+        "summarize",
+        "export",
+        "inspect",
+        "stages",
+        "schema",
+        "init",
     ])
     .gives(&["cache", "doctor", "completions", "Exit codes:", "130  interrupted"]);
 }
@@ -40,6 +53,7 @@ fn wrong_usage_exits_with_2() {
         &["plan", "a.yaml", "--format", "xml"],
         &["predict", "model", "--batch", "0"],
         &["predict", "model", "--device", "gpu"],
+        &["summarize", "model", "--early-stopping", "maybe"],
         &["export", "model"],
         &["export", "model", "--to", "tflite"],
         &["export", "model", "--to", "onnx", "--data", "rows.csv", "--min-agreement", "99"],
@@ -264,6 +278,31 @@ fn predictions_need_a_model_and_texts() {
     assert!(
         String::from_utf8_lossy(&output.stderr).starts_with("error: cannot classify standard input with `model`: ")
     );
+}
+
+#[test]
+fn a_led_writes_and_is_told_apart() {
+    let test = LmpipeTest::new();
+    let led = root().join("tests/data/led/conditional").display().to_string();
+    test.run(&["summarize", "nothing"]).exits(2).tells(&["there is no folder `nothing`", "hint:"]);
+    test.run(&["summarize", &led, "none.txt"]).exits(2).tells(&["none.txt"]);
+    test.run(&["summarize", &led, "--num-beams", "65"]).exits(2).tells(&["`num_beams` must be 1 to 64, not 65"]);
+    test.run(&["summarize", &led, "--max-length", "99"]).exits(1).tells(&["the decoder has positions for 33 tokens"]);
+    test.write("one.txt", "The end: it is near. ").write("two.txt", &"Labels are short! ".repeat(20));
+    let asked = ["summarize", &led, "one.txt", "two.txt", "--num-beams", "3", "--max-length", "16"];
+    let texts = test.run(&asked).success().tells(&["only the first 72 tokens of `two.txt` were read"]).stdout;
+    let rows = test.run(&[&asked[..], &["--format", "json"]].concat()).success().json_lines();
+    assert_eq!((rows.len(), &rows[1]["tokens"]["read"], &rows[1]["is_cut"]), (2, &72.into(), &true.into()), "{rows:?}");
+    assert!(texts.starts_with(rows[0]["summary"].as_str().unwrap().trim()), "{texts} {rows:?}");
+    test.run(&[&asked[..], &["--int8"]].concat()).success();
+
+    test.run(&["inspect", &led]).success().gives(&["led: an encoder and a decoder that writes", "window 8", "17,939"]);
+    assert_eq!(test.run(&["inspect", &led, "--format", "json"]).success().json()["decoder"]["layers"], 2);
+    for command in [&["bench", &led][..], &["export", &led, "--to", "onnx"]] {
+        test.run(command).exits(1).tells(&["the model is a LED"]);
+    }
+    test.write("model/config.json", "{\"model_type\": \"bert\"}").write("model/vocab.txt", "[UNK]");
+    test.run(&["summarize", "model", "one.txt"]).exits(1).tells(&["what writes texts is a `led`"]);
 }
 
 #[test]

@@ -8,7 +8,9 @@ mod values;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
-pub(super) use models::{Bench, Export, ExportFormat, ExportType, Inspect, Predict, PredictFormat, PredictInput};
+pub(super) use models::{
+    Bench, EarlyStopping, Export, ExportFormat, ExportType, Inspect, Predict, PredictFormat, PredictInput, Summarize,
+};
 pub(super) use recipes::{Baseline, BaselineCommand, Dag, DagFormat, Gate, Plan, Run, RunFormat, Validate};
 pub(super) use runs::{Cache, CacheCommand, Diff, DiffFormat, Ls, OneRun, Report};
 use values::assignment;
@@ -85,6 +87,8 @@ pub(super) enum Command {
     Bench(Bench),
     /// Classify texts with a model folder: one JSON object a line
     Predict(Predict),
+    /// Write summaries of files with a model folder of LED
+    Summarize(Summarize),
     /// Write a model folder in the format of another program, and check it there
     Export(Export),
     /// Show what a model folder holds: shape, weights, zeros, tokenizer, and who opens it

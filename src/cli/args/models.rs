@@ -108,6 +108,47 @@ pub(in crate::cli) enum PredictFormat {
     Tsv,
 }
 
+/// What is not given is as the model proposes.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Summarize {
+    /// The model folder of a LED: `config.json`, `tokenizer.json`, `model.safetensors`
+    pub(in crate::cli) model: PathBuf,
+    /// Files, each of them one text; `-` is standard input
+    #[arg(default_value = "-", value_name = "FILE")]
+    pub(in crate::cli) files: Vec<PathBuf>,
+    /// Texts that are followed at once; 1 is greedy search
+    #[arg(long, value_name = "BEAMS", value_parser = positive)]
+    pub(in crate::cli) num_beams: Option<usize>,
+    /// The power of its length by which the score of a text is divided; above 0, longer ones win
+    #[arg(long, value_name = "POWER", allow_negative_numbers = true)]
+    pub(in crate::cli) length_penalty: Option<f64>,
+    /// When a search ends that has found as many texts as beams: at once, when the best beam is no better, or when none can be
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub(in crate::cli) early_stopping: Option<EarlyStopping>,
+    /// So many tokens in a row stand once in a summary; 0 turns it off
+    #[arg(long, value_name = "TOKENS")]
+    pub(in crate::cli) no_repeat_ngram_size: Option<usize>,
+    /// The least number of tokens
+    #[arg(long, value_name = "TOKENS")]
+    pub(in crate::cli) min_length: Option<usize>,
+    /// The greatest number of tokens
+    #[arg(long, value_name = "TOKENS", value_parser = positive)]
+    pub(in crate::cli) max_length: Option<usize>,
+    /// Quantise weights to int8 when they are read: faster, and not to the token what f32 writes
+    #[arg(long)]
+    pub(in crate::cli) int8: bool,
+    /// Summaries, or a JSON object each, with counts and times
+    #[arg(long, value_enum, default_value_t)]
+    pub(in crate::cli) format: TextFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum EarlyStopping {
+    True,
+    False,
+    Never,
+}
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Export {
     /// The model folder: `config.json`, `model.safetensors`

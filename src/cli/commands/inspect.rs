@@ -2,6 +2,7 @@
 
 mod facts;
 mod json;
+mod led;
 mod parts;
 
 use std::path::Path;
@@ -14,7 +15,7 @@ use crate::{
         error::CliError,
         exit::Exit,
     },
-    model::{self, Inspection},
+    model::{self, Inspection, Led},
     stages::Tokenizer,
 };
 
@@ -27,8 +28,21 @@ pub(in crate::cli) fn run(app: &App, args: &args::Inspect) -> Result<Exit, CliEr
         let error = CliError::usage(format!("there is no folder `{model}`"));
         return Err(error.hint("a model is a folder with `config.json`, `tokenizer.json` and `model.safetensors`"));
     }
-    let inspection =
-        model::inspect(&args.model).map_err(|why| CliError::failed(format!("cannot inspect `{model}`: {why}")))?;
+    let failed = |why: &dyn std::fmt::Display| CliError::failed(format!("cannot inspect `{model}`: {why}"));
+    if model::is_led(&args.model) {
+        let led = Led::load(&args.model).map_err(|why| failed(&why))?;
+        let (words, files) = (Words::of(&args.model), model_dir::weights(&args.model).map_err(|why| failed(&why))?);
+        match args.format {
+            RunFormat::Json => app.output.line(format!("{:#}", led::json(&led, &words, &files)))?,
+            RunFormat::Human => {
+                let style = app.output.data;
+                let lines = [vec![style.strong(&model.to_string())], led::lines(style, &led, &words, &files)].concat();
+                app.output.line(lines.join("\n"))?;
+            }
+        }
+        return Ok(Exit::Done);
+    }
+    let inspection = model::inspect(&args.model).map_err(|why| failed(&why))?;
     let words = Words::of(&args.model);
     match args.format {
         RunFormat::Json => app.output.line(format!("{:#}", json::of(&inspection, &words)))?,

@@ -21,5 +21,6 @@ pub(super) mod reproduce;
 pub(super) mod run;
 pub(super) mod schema;
 pub(super) mod stages;
+pub(super) mod summarize;
 mod summary;
 pub(super) mod validate;

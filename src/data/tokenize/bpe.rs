@@ -23,7 +23,7 @@ pub(super) fn build(dir: &Path) -> Result<tokenizers::Tokenizer, DataError> {
     let (vocab, merges) = (dir.join("vocab.json"), dir.join("merges.txt"));
     let wrong = |error: &dyn std::fmt::Display| DataError::content(format!("`{}`: {error}", vocab.display()));
     let settings = Settings::read(dir)?;
-    settings.expect_class(&["RobertaTokenizer", "LongformerTokenizer"])?;
+    settings.expect_class(&["RobertaTokenizer", "LongformerTokenizer", "BartTokenizer", "LEDTokenizer"])?;
     let prefix_space = settings.flag("add_prefix_space")?.unwrap_or(false);
     let token = |key: &str, default: &str| settings.token(key, AddedToken::from(default, true));
     let (first, last) = (token("bos_token", "<s>"), token("eos_token", "</s>"));

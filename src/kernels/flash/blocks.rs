@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Job, KEYS, Panels, QUERIES, Scratch};
+use super::{Job, KEYS, Panels, QUERIES};
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::avx512::powers;
 use crate::kernels::{
@@ -44,10 +44,17 @@ struct Running<'a> {
 
 /// Attention of some queries; the near keys are packed from row `base` of the sequence on.
 #[inline(always)]
-pub(super) fn attend<K: Kernel>(job: Job<'_>, queries: Queries, base: usize, scratch: &mut Scratch, out: &mut [f32]) {
+pub(super) fn attend<K: Kernel>(
+    job: Job<'_>,
+    queries: Queries,
+    base: usize,
+    [near_keys, global_keys]: [&Panels; 2],
+    sums: &mut [f32],
+    out: &mut [f32],
+) {
     let dim = job.heads.dim;
     let (width, padded) = (job.heads.count * dim, dim.next_multiple_of(K::VECTOR));
-    let sums = &mut scratch.sums[..queries.count * padded];
+    let sums = &mut sums[..queries.count * padded];
     sums.fill(0.0);
     let mut running = Running {
         greatest: [f32::NEG_INFINITY; QUERIES],
@@ -67,7 +74,7 @@ pub(super) fn attend<K: Kernel>(job: Job<'_>, queries: Queries, base: usize, scr
             let below = |end: usize| part.partition_point(|place| *place < end);
             Sight { keys: 0..part.len(), hole: below(near.start)..below(near.end) }
         };
-        block_of_keys::<K>(job, queries, &scratch.globals, block, sight, &mut running);
+        block_of_keys::<K>(job, queries, global_keys, block, sight, &mut running);
     }
     let (first, last) = (queries.first, queries.first + queries.count - 1);
     let blocks = job.window.near(first, job.len).start / KEYS * KEYS..job.window.near(last, job.len).end;
@@ -77,7 +84,7 @@ pub(super) fn attend<K: Kernel>(job: Job<'_>, queries: Queries, base: usize, scr
             let within = |key: usize| key.clamp(block, block + KEYS) - block;
             Sight { keys: within(near.start)..within(near.end), hole: 0..0 }
         };
-        block_of_keys::<K>(job, queries, &scratch.near, block - base, sight, &mut running);
+        block_of_keys::<K>(job, queries, near_keys, block - base, sight, &mut running);
     }
     for (query, (sums, out)) in running.sums.chunks_exact(padded).zip(out.chunks_exact_mut(width)).enumerate() {
         let whole = 1.0 / running.totals[query];

@@ -6,6 +6,7 @@
 //! queries. A query's result does not depend on the cut.
 
 mod blocks;
+mod kept;
 mod panels;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tests;
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::ops::Range;
 
+pub use self::kept::Kept;
 use self::panels::Panels;
 use super::{
     isa::Isa,
@@ -231,7 +233,8 @@ fn attend<K: Kernel>(job: Job<'_>, scratch: &mut Scratch, out: &mut [f32]) {
         scratch.globals.pack::<K>(job, head, 0..job.window.globals.len(), |key| job.window.globals[key]);
         for (block, out) in out.chunks_mut(QUERIES * width).enumerate() {
             let queries = blocks::Queries { first: job.first + block * QUERIES, count: out.len() / width, head };
-            blocks::attend::<K>(job, queries, base, scratch, out);
+            let Scratch { near, globals, sums } = scratch;
+            blocks::attend::<K>(job, queries, base, [near, globals], sums, out);
         }
     }
 }

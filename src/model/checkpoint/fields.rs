@@ -19,7 +19,7 @@ pub(in crate::model) struct Fields<'a> {
 ///
 /// # Errors
 /// When it is missing or is not a JSON object.
-pub(super) fn read(dir: &Path) -> Result<(PathBuf, Map<String, Value>), ModelError> {
+pub(in crate::model) fn read(dir: &Path) -> Result<(PathBuf, Map<String, Value>), ModelError> {
     let file = dir.join("config.json");
     let text = fs::read_text(&file)?;
     match serde_json::from_str(&text) {
@@ -30,7 +30,7 @@ pub(super) fn read(dir: &Path) -> Result<(PathBuf, Map<String, Value>), ModelErr
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(file: &Path, object: &'a Map<String, Value>) -> Self {
+    pub(in crate::model) fn new(file: &Path, object: &'a Map<String, Value>) -> Self {
         Self { file: file.to_owned(), object }
     }
 

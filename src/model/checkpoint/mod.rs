@@ -18,15 +18,19 @@ use std::{
 use ::safetensors::Dtype;
 use candle_core::Device;
 pub(super) use fields::Fields;
-use raw::Raw;
-use reader::{Reader, wrong_shape};
+pub(super) use fields::read as read_config;
+pub(super) use raw::{Raw, Values};
+pub(super) use reader::Reader;
+use reader::wrong_shape;
 use safetensors::Entry;
 use serde_json::{Value, json};
 pub(super) use stored::{Format, Stored, format};
+pub(super) use weights::read_dir as read_weights;
 
 use super::{
     ClassifierHead, EncoderSpec, FloatType, Head, Model, ModelError, Quantized,
     families::{self, Family},
+    led,
     network::label_maps,
     params::{EMBEDDINGS, TOKEN_CLASSIFIER, TRANSFORM, parameters},
 };
@@ -44,6 +48,9 @@ pub(super) fn read(dir: &Path, device: &Device) -> Result<(Model, Vec<Stored>), 
     let (file, object) = fields::read(dir)?;
     let config = Fields::new(&file, &object);
     let model_type = config.text("model_type")?.ok_or_else(|| config.fault("`model_type` is missing"))?;
+    if model_type == led::MODEL_TYPE {
+        return Err(config.fault(&led::refusal()));
+    }
     let family = families::of(model_type).map_err(|error| config.fault(&error))?;
     let mut spec = (family.spec)(&config)?;
     let classifies_tokens = architecture(&config) == Some(family.architectures[3]);
@@ -76,14 +83,7 @@ pub(super) fn read(dir: &Path, device: &Device) -> Result<(Model, Vec<Stored>), 
     }
 
     let wanted = parameters(&spec, &head);
-    let mut reader = Reader {
-        raw,
-        device,
-        quantized: &quantized,
-        params: BTreeMap::new(),
-        int8: BTreeMap::new(),
-        packed: BTreeMap::new(),
-    };
+    let mut reader = Reader::new(raw, device, &quantized);
     reader.require_all(&wanted, dir)?;
     for parameter in &wanted {
         reader.take(parameter)?;

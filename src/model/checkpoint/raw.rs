@@ -10,18 +10,18 @@ use safetensors::Dtype;
 use crate::model::float_type::{bf16_to_f32, f16_to_f32};
 
 /// A tensor as it stands in a file.
-pub(super) struct Raw {
-    pub(super) shape: Vec<usize>,
-    pub(super) values: Values,
+pub(in crate::model) struct Raw {
+    pub(in crate::model) shape: Vec<usize>,
+    pub(in crate::model) values: Values,
     /// Its type in the file.
     pub(super) kind: Dtype,
     /// The file that it came from.
-    pub(super) file: PathBuf,
+    pub(in crate::model) file: PathBuf,
 }
 
 /// The values of a tensor: floats of all widths are read as f32.
 #[derive(Clone)]
-pub(super) enum Values {
+pub(in crate::model) enum Values {
     F32(Vec<f32>),
     I8(Vec<i8>),
     I32(Vec<i32>),

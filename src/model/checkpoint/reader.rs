@@ -17,18 +17,24 @@ use crate::{
 };
 
 /// Takes tensors out of a checkpoint, checking each.
-pub(super) struct Reader<'a> {
-    pub(super) raw: BTreeMap<String, Raw>,
-    pub(super) device: &'a Device,
-    pub(super) quantized: &'a Quantized,
-    pub(super) params: BTreeMap<String, Tensor>,
-    pub(super) int8: BTreeMap<String, Int8Weight>,
+pub(in crate::model) struct Reader<'a> {
+    pub(in crate::model) raw: BTreeMap<String, Raw>,
+    device: &'a Device,
+    quantized: &'a Quantized,
+    pub(in crate::model) params: BTreeMap<String, Tensor>,
+    pub(in crate::model) int8: BTreeMap<String, Int8Weight>,
     pub(super) packed: BTreeMap<String, PackedWeight>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Nothing is taken yet.
+    pub(in crate::model) fn new(raw: BTreeMap<String, Raw>, device: &'a Device, quantized: &'a Quantized) -> Self {
+        let (params, int8, packed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { raw, device, quantized, params, int8, packed }
+    }
+
     /// Says all that is missing at once.
-    pub(super) fn require_all(&self, wanted: &[Parameter], dir: &Path) -> Result<(), ModelError> {
+    pub(in crate::model) fn require_all(&self, wanted: &[Parameter], dir: &Path) -> Result<(), ModelError> {
         let missing: Vec<_> = wanted.iter().map(|parameter| &parameter.name).filter(|name| !self.has(name)).collect();
         if missing.is_empty() {
             return Ok(());
@@ -46,7 +52,7 @@ impl Reader<'_> {
     }
 
     /// Takes a parameter, whatever it is stored as.
-    pub(super) fn take(&mut self, parameter: &Parameter) -> Result<(), ModelError> {
+    pub(in crate::model) fn take(&mut self, parameter: &Parameter) -> Result<(), ModelError> {
         let Some(raw) = self.raw.remove(&parameter.name) else { return self.take_packed(parameter) };
         expect_shape(&parameter.name, &raw, &parameter.shape)?;
         match (raw.values, parameter.name.strip_suffix(".weight")) {

@@ -9,7 +9,7 @@ use crate::{base::model_dir, model::ModelError};
 ///
 /// # Errors
 /// When a file is missing or damaged, a tensor is in two files, or is not where the index says.
-pub(super) fn read_dir(dir: &Path) -> Result<BTreeMap<String, Raw>, ModelError> {
+pub(in crate::model) fn read_dir(dir: &Path) -> Result<BTreeMap<String, Raw>, ModelError> {
     let weights = model_dir::weights(dir).map_err(ModelError::Checkpoint)?;
     let mut tensors: BTreeMap<String, Raw> = BTreeMap::new();
     for file in &weights.files {

@@ -148,7 +148,7 @@ const ACTIVATIONS: [(&str, Activation); 7] = [
 ];
 
 /// The activation that a config names; `default` is what its family takes where it names none.
-pub(super) fn activation(config: &Fields<'_>, key: &str, default: &str) -> Result<Activation, ModelError> {
+pub(in crate::model) fn activation(config: &Fields<'_>, key: &str, default: &str) -> Result<Activation, ModelError> {
     let name = config.text(key)?.unwrap_or(default);
     ACTIVATIONS.iter().find(|(known, _)| *known == name).map(|(_, activation)| *activation).ok_or_else(|| {
         let known: Vec<_> = ACTIVATIONS.iter().map(|(name, _)| *name).collect();

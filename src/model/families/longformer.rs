@@ -34,7 +34,7 @@ fn spec(config: &Fields<'_>) -> Result<EncoderSpec, ModelError> {
 }
 
 /// `attention_window`: one for all layers, or one a layer; even, as it lies half to each side.
-fn windows(config: &Fields<'_>, n_layers: usize) -> Result<Vec<usize>, ModelError> {
+pub(in crate::model) fn windows(config: &Fields<'_>, n_layers: usize) -> Result<Vec<usize>, ModelError> {
     let windows = match config.value("attention_window") {
         None => vec![512; n_layers],
         Some(Value::Array(windows)) => {

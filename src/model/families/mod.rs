@@ -23,6 +23,7 @@ mod roberta;
 
 use serde_json::{Map, Value};
 
+pub(super) use self::{bert::activation, longformer::windows};
 use super::{EncoderSpec, ModelError, checkpoint::Fields, params::TOKEN_CLASSIFIER};
 use crate::base::suggest;
 
@@ -205,7 +206,7 @@ impl Family {
 }
 
 /// Renames a module when it fits the pattern `from`, whose `{…}` stand for numbers.
-fn rename(module: &str, from: &str, to: &str) -> Option<String> {
+pub(super) fn rename(module: &str, from: &str, to: &str) -> Option<String> {
     let (mut segments, mut patterns) = (module.split('.'), from.split('.'));
     let mut renamed = to.to_owned();
     loop {

@@ -54,7 +54,7 @@ fn head(head: &Head) -> String {
 }
 
 /// Layers that are alike are told once.
-fn layers(spec: &EncoderSpec) -> Vec<String> {
+pub(super) fn layers(spec: &EncoderSpec) -> Vec<String> {
     let shape = |layer: usize| {
         let shape = spec.layers[layer];
         let heads = plural::count(shape.heads, "head");
