@@ -16,7 +16,7 @@ const QUALITIES: [&str; 2] = ["accuracy", "macro_f1"];
 /// What an evaluation calls the most tokens that it lets a model read.
 const LENGTH: &str = "max_tokens";
 
-/// A table a dataset on which models of a family read texts of different lengths.
+/// A table a dataset whose texts some models read further than others.
 pub(super) fn tables(run: &RunView, sources: &Sources<'_>, families: &[Family], answers: &Answers) -> Vec<LengthTable> {
     let mut tables: Vec<(String, Vec<Read<'_>>)> = Vec::new();
     for evaluation in &sources.evaluations {
@@ -59,6 +59,9 @@ struct Read<'a> {
     seeds: Option<&'a Family>,
 }
 
+/// Evaluations by the name that they share, the shortest first.
+type Lines<'a> = Vec<(String, Vec<&'a Read<'a>>)>;
+
 impl Read<'_> {
     fn stage(&self) -> &str {
         self.seeds.map_or(self.evaluation.stage, |family| &family.name)
@@ -71,26 +74,34 @@ impl Read<'_> {
 }
 
 /// Models that differ in the length alone, the shortest first: those whose names are the same without it or, where names do
-/// not tell it, without their cells. None where no two lengths can be told from two models.
-fn lines<'a>(reads: &'a [Read<'a>]) -> Option<Vec<(String, Vec<&'a Read<'a>>)>> {
+/// not tell it, without their cells; failing that, a line a model. None where all read the same.
+fn lines<'a>(reads: &'a [Read<'a>]) -> Option<Lines<'a>> {
+    if reads.iter().all(|read| read.tokens == reads[0].tokens) {
+        return None;
+    }
     let without_length = |read: &Read<'_>| shared_name(&read.evaluation.model, read.tokens);
     let without_cell = |read: &Read<'_>| read.evaluation.model.split('@').next().unwrap_or_default().to_owned();
-    let keys: [&dyn Fn(&Read<'_>) -> String; 2] = [&without_length, &without_cell];
-    keys.into_iter().find_map(|key| {
-        let mut lines: Vec<(String, Vec<&Read<'_>>)> = Vec::new();
-        for read in reads {
-            let name = key(read);
-            match lines.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, line)) => line.push(read),
-                None => lines.push((name, vec![read])),
-            }
+    let told = [grouped(reads, without_length), grouped(reads, without_cell)].into_iter().flatten();
+    let told: Vec<_> = told.collect();
+    let is_family = |lines: &&Lines<'_>| lines.iter().any(|(_, line)| line.len() > 1);
+    told.iter().find(is_family).or(told.first()).cloned()
+}
+
+/// Evaluations by a name that they share; none where that does not tell two of a length apart.
+fn grouped<'a>(reads: &'a [Read<'a>], key: impl Fn(&Read<'_>) -> String) -> Option<Lines<'a>> {
+    let mut lines: Lines<'_> = Vec::new();
+    for read in reads {
+        let name = key(read);
+        match lines.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, line)) => line.push(read),
+            None => lines.push((name, vec![read])),
         }
-        for (_, line) in &mut lines {
-            line.sort_by_key(|read| read.tokens);
-        }
-        let is_told = lines.iter().all(|(_, line)| line.windows(2).all(|pair| pair[0].tokens < pair[1].tokens));
-        (is_told && lines.iter().any(|(_, line)| line.len() > 1)).then_some(lines)
-    })
+    }
+    for (_, line) in &mut lines {
+        line.sort_by_key(|read| read.tokens);
+    }
+    let is_told = lines.iter().all(|(_, line)| line.windows(2).all(|pair| pair[0].tokens < pair[1].tokens));
+    is_told.then_some(lines)
 }
 
 /// `classifier@window-512` of 512 tokens is of `classifier@window`.

@@ -24,9 +24,9 @@ pub(in crate::report) struct LengthSeries {
     pub(in crate::report) points: Vec<(u64, f64, Option<[f64; 2]>)>,
 }
 
-/// A plot of lines over a logarithmic axis of tokens; `title` names the other one, which is logarithmic where `is_log`. Lines
-/// have their names at their ends, single points beside them.
-pub(in crate::report) fn by_length(title: &str, series: &[LengthSeries], is_log: bool) -> String {
+/// A plot of lines over a logarithmic axis of tokens; `title` names the other one, which begins at 0 or is
+/// logarithmic where `is_cost`. Lines have their names at their ends, single points beside them.
+pub(in crate::report) fn by_length(title: &str, series: &[LengthSeries], is_cost: bool) -> String {
     let names: Vec<_> = series.iter().map(|series| shorten(&series.name, 130.0)).collect();
     // A single line needs no name.
     let is_line = |series: &LengthSeries| series.points.len() > 1;
@@ -40,8 +40,8 @@ pub(in crate::report) fn by_length(title: &str, series: &[LengthSeries], is_log:
         let [low, high] = interval.unwrap_or([*value; 2]);
         [low, *value, high]
     });
-    let y = if is_log {
-        Scale::logarithmic(values, frame.bottom, frame.top)
+    let y = if is_cost {
+        Scale::of_costs(&values.collect::<Vec<_>>(), frame.bottom, frame.top)
     } else {
         Scale::linear(values, frame.bottom, frame.top)
     };
@@ -131,8 +131,8 @@ mod tests {
         let series = [series("window + global", 61.0, 3.0), series("chunks", 61.0, 1.5)];
         insta::assert_snapshot!(by_length("accuracy, %", &series, false));
         for odd in [vec![], vec![LengthSeries { name: "a".into(), points: vec![(512, 0.5, None)] }]] {
-            for is_log in [false, true] {
-                let text = by_length("x", &odd, is_log);
+            for is_cost in [false, true] {
+                let text = by_length("x", &odd, is_cost);
                 assert!(text.ends_with("</svg>") && !text.contains("NaN"), "{text}");
             }
         }

@@ -119,7 +119,7 @@ fn quality(name: &str, unit: Unit, series: &[LengthSeries]) -> Plot {
     }
 }
 
-/// What reading more costs, on logarithmic axes; where at least two lengths have it.
+/// What reading more costs, where at least two lengths have it.
 fn cost_plots(table: &LengthTable) -> Vec<Plot> {
     let plot = |name: &str, value: fn(&LengthPoint) -> Option<f64>| {
         let series = table.lines.iter().map(|line| LengthSeries {
