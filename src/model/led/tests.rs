@@ -155,6 +155,7 @@ fn what_is_wrong_is_named() {
         ),
         ("decoder_start_token_id", json!([0, 1]), "must be the number of one token, not of 2"),
         ("eos_token_id", json!([2, -1]), "`eos_token_id` must be the number of a token below 61, not `-1`"),
+        ("eos_token_id", json!(vec![2; 17]), "`eos_token_id` names 17 tokens; at most 16 make sense"),
         ("num_beams", json!(1.5), "`num_beams` must be a whole number of at least 0, not `1.5`"),
         ("length_penalty", json!("long"), "`length_penalty` must be a number"),
         ("early_stopping", json!("always"), "`early_stopping` must be true, false or \"never\""),

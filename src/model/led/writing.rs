@@ -69,6 +69,9 @@ const OTHER_KEYS: [(&str, &str); 17] = [
     ("max_new_tokens", "null"),
 ];
 
+/// Tokens that may end a text: a search follows as many beams for each.
+const MOST_IDS: usize = 16;
+
 /// Reads it.
 ///
 /// # Errors
@@ -130,6 +133,9 @@ fn ids(fields: &Fields<'_>, key: &str, vocab_size: usize) -> Result<Vec<u32>, Mo
     };
     match fields.value(key) {
         None => Ok(Vec::new()),
+        Some(Value::Array(list)) if list.len() > MOST_IDS => {
+            Err(fields.fault(&format!("`{key}` names {} tokens; at most {MOST_IDS} make sense", list.len())))
+        }
         Some(Value::Array(list)) => list.iter().map(id).collect(),
         Some(value) => Ok(vec![id(value)?]),
     }
