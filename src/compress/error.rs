@@ -1,6 +1,9 @@
 //! `CompressError`: which layer, head or tensor, which shapes, what to do.
 
-use crate::{model::ModelError, train::TrainError};
+use crate::{
+    model::{self, ModelError},
+    train::TrainError,
+};
 
 /// Why a model cannot be compressed.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +15,7 @@ pub enum CompressError {
     #[error(transparent)]
     Train(#[from] TrainError),
     /// A computation failed.
-    #[error(transparent)]
+    #[error("{}", model::told(.0))]
     Compute(#[from] candle_core::Error),
     /// What is asked does not fit the model; the text says which part of it, and what would.
     #[error("{0}")]

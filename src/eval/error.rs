@@ -1,6 +1,10 @@
 //! `EvalError`: which model, which row or line, what to do.
 
-use crate::{base::fs::PathError, data::DataError, model::ModelError};
+use crate::{
+    base::fs::PathError,
+    data::DataError,
+    model::{self, ModelError},
+};
 
 /// Why a model cannot be run over data or measured.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +16,7 @@ pub enum EvalError {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// A result cannot be copied off its device.
-    #[error(transparent)]
+    #[error("{}", model::told(.0))]
     Compute(#[from] candle_core::Error),
     /// A file cannot be read or written.
     #[error(transparent)]

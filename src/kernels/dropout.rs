@@ -33,9 +33,20 @@ impl Mask {
         Self { keys: [z as u32, (z >> 32) as u32], threshold, scale: (1.0 / (1.0 - rate)) as f32 }
     }
 
-    /// What element `index` is multiplied by: 0 or `1 / (1 − rate)`.
+    /// What an element that is kept is multiplied by: `1 / (1 − rate)`.
+    pub fn scale(&self) -> f32 {
+        self.scale
+    }
+
+    /// What element `index` is multiplied by: 0 or [`Self::scale`].
     #[inline(always)]
     pub fn factor(&self, index: u32) -> f32 {
+        if self.keeps(index) { self.scale } else { 0.0 }
+    }
+
+    /// Whether element `index` is kept.
+    #[inline(always)]
+    fn keeps(&self, index: u32) -> bool {
         // Two rounds of a multiply–xorshift hash (Wellons' `lowbias32`), one key before each.
         let mut h = index ^ self.keys[0];
         h = (h ^ (h >> 16)).wrapping_mul(0x21f0_aaad);
@@ -44,7 +55,7 @@ impl Mask {
         h = (h ^ (h >> 16)).wrapping_mul(0x21f0_aaad);
         h = (h ^ (h >> 15)).wrapping_mul(0xd35a_2d97);
         h ^= h >> 15;
-        if h >> 8 < self.threshold { 0.0 } else { self.scale }
+        h >> 8 >= self.threshold
     }
 }
 
@@ -61,6 +72,20 @@ pub fn apply(mask: Option<Mask>, x: &[f32], residual: Option<&[f32]>, out: &mut 
         let residual = residual.map(|residual| &residual[start..start + x.len()]);
         chunk(isa, mask, start, x, residual, out);
     });
+}
+
+/// For some elements from number `start` on, 1 where the mask keeps it and 0 where it drops it.
+pub fn kept(mask: Mask, start: u32, out: &mut [u8]) {
+    kept_on(Isa::detect(), mask, start, out);
+}
+
+multiversion!(fn kept_on(mask: Mask, start: u32, out: &mut [u8]) = kept_body);
+
+#[inline(always)]
+fn kept_body<const FUSED: bool>(mask: Mask, start: u32, out: &mut [u8]) {
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = u8::from(mask.keeps(start.wrapping_add(i as u32)));
+    }
 }
 
 multiversion!(fn chunk(mask: Option<Mask>, start: usize, x: &[f32], residual: Option<&[f32]>, out: &mut [f32]) = chunk_body);
@@ -111,6 +136,17 @@ mod tests {
                 let both = (0..n).filter(|i| dropped(*i) && dropped(i + distance)).count() as f64 / f64::from(n);
                 assert!((both - rate * rate).abs() < 0.004, "{rate} at {distance}: {both}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_what_has_a_factor() {
+        let mask = Mask::new(0.3, 7, 2);
+        for start in [0, 5, u32::MAX - 20] {
+            let mut out = vec![9; 1000];
+            kept(mask, start, &mut out);
+            let expected = (0..1000).map(|i| u8::from(mask.factor(start.wrapping_add(i)) != 0.0));
+            assert!(out.into_iter().eq(expected));
         }
     }
 

@@ -1,8 +1,13 @@
 //! Which devices there are; `DeviceId` to candle's `Device`; which instruction sets the kernels may use.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
 use candle_core::Device;
 
-use super::ModelError;
+use super::{ModelError, error::first_line};
 use crate::{
     base::device::DeviceId,
     kernels::{isa, linear},
@@ -43,7 +48,23 @@ pub fn int8_kernel() -> &'static str {
     linear::int8_kernel_name()
 }
 
+/// The devices that were opened. Each time that one is opened it is another one to candle, whose tensors do not meet.
+static OPENED: Mutex<BTreeMap<DeviceId, Device>> = Mutex::new(BTreeMap::new());
+
 fn open(id: DeviceId) -> Result<Device, String> {
+    if id == DeviceId::Cpu {
+        return Ok(Device::Cpu);
+    }
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(device) = opened.get(&id) {
+        return Ok(device.clone());
+    }
+    let device = open_anew(id)?;
+    opened.insert(id, device.clone());
+    Ok(device)
+}
+
+fn open_anew(id: DeviceId) -> Result<Device, String> {
     let (built, opened) = match id {
         DeviceId::Cpu => return Ok(Device::Cpu),
         DeviceId::Cuda(ordinal) => (cfg!(feature = "cuda"), cfg!(feature = "cuda").then(|| Device::new_cuda(ordinal))),
@@ -53,11 +74,7 @@ fn open(id: DeviceId) -> Result<Device, String> {
     };
     match opened {
         Some(Ok(device)) => Ok(device),
-        // The backends' errors carry backtraces and newlines: the first line says it.
-        Some(Err(error)) => {
-            let text = error.to_string();
-            Err(format!("`{id}` is not there: {}", text.lines().next().unwrap_or("no such device")))
-        }
+        Some(Err(error)) => Err(format!("`{id}` is not there: {}", first_line(&error))),
         None => {
             debug_assert!(!built, "a built feature is opened");
             Err(format!("`{id}` needs a build with `--features {}`", id.kind()))

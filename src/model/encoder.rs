@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use candle_core::{DType, Tensor};
 
 use super::{
-    EncoderSpec, Keep, Model, ModelError, Output, Packed, Rotary, embeddings, heads, layer, linear,
+    EncoderSpec, Head, Keep, Model, ModelError, Output, Packed, Rotary, embeddings, heads, layer, linear,
     memory::TrainingMemory,
     network::missing,
     ops::{self, Route, Sequences, Turns},
@@ -63,6 +63,9 @@ impl<'a> Pass<'a> {
         batch.check(&model.spec)?;
         if !model.int8.is_empty() && !model.device.is_cpu() {
             return Err(ModelError::Device("int8 models run on `cpu` only".to_owned()));
+        }
+        if !model.device.is_cpu() {
+            check_size(&model.spec, &model.head, batch.offsets)?;
         }
         let chosen = || batch.globals.filter(|_| model.spec.global_projections).map(<[usize]>::to_vec);
         let globals = chosen().unwrap_or_else(|| model.globals(batch.offsets)).into();
@@ -223,6 +226,27 @@ impl<'a> Pass<'a> {
     }
 }
 
+/// The most numbers of a tensor on a device: candle's kernels count them in 32 bits, and do not end where there are more.
+const MOST_NUMBERS: usize = u32::MAX as usize;
+
+/// Checks that what is computed of a batch on a device has no larger tensors: the probabilities of attention, padded, what is
+/// widest in a layer, and a masked LM's logits.
+fn check_size(spec: &EncoderSpec, head: &Head, offsets: &[usize]) -> Result<(), ModelError> {
+    let rows = offsets.len().saturating_sub(1);
+    let longest = offsets.windows(2).map(|ends| ends[1] - ends[0]).max().unwrap_or(0);
+    let heads = spec.layers.iter().map(|layer| layer.heads).max().unwrap_or(0);
+    let widths = spec.layers.iter().map(|layer| layer.intermediate_size).chain([spec.hidden_size]);
+    let widest = widths.chain((*head == Head::MaskedLm).then_some(spec.vocab_size)).max().unwrap_or(0);
+    let tokens = offsets.last().copied().unwrap_or(0);
+    if (rows * heads * longest * longest).max(tokens * widest) <= MOST_NUMBERS {
+        return Ok(());
+    }
+    Err(ModelError::Device(format!(
+        "{rows} rows of up to {longest} tokens are too many at once for a device: a smaller `batch_size` (with as much more \
+         `accumulate`, a training stays the same) or `max_length` is needed"
+    )))
+}
+
 impl Packed<'_> {
     /// Checks a batch against the shape of a model.
     ///
@@ -260,5 +284,26 @@ impl Packed<'_> {
         bound("token id", self.input_ids, spec.vocab_size)?;
         // A family that has one type, or no types, has none to tell apart.
         if spec.type_vocab_size < 2 { Ok(()) } else { bound("token type", self.type_ids, spec.type_vocab_size) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::LayerShape;
+
+    #[test]
+    fn batches_that_would_never_end_are_refused() {
+        let layer = LayerShape { heads: 12, intermediate_size: 1536, reach: None };
+        let spec = EncoderSpec { vocab_size: 30_522, ..EncoderSpec::bert(384, 32, vec![layer; 6]) };
+        let fits = |head: Head, rows: usize, longest: usize| {
+            let offsets: Vec<usize> = (0..=rows).map(|row| row * longest).collect();
+            check_size(&spec, &head, &offsets).map_err(|error| error.to_string())
+        };
+        assert_eq!(fits(Head::None, 5000, 256), Ok(()));
+        let error = fits(Head::None, 6000, 256).unwrap_err();
+        assert!(error.starts_with("6000 rows of up to 256 tokens are too many"), "{error}");
+        assert_eq!(fits(Head::MaskedLm, 140_000, 1), Ok(()));
+        assert!(fits(Head::MaskedLm, 141_000, 1).is_err());
     }
 }

@@ -27,7 +27,7 @@ mod spec;
 pub use crate::kernels::rotary::frequencies as rotary_frequencies;
 pub(crate) use checkpoint::copy_tokenizer;
 pub use device::{available, candle_device, int8_kernel, kernels, limit_isa};
-pub use error::ModelError;
+pub use error::{ModelError, told};
 pub use float_type::FloatType;
 pub use inspect::{Inspection, Opening, Part, Place, StoredFile, StoredType, Within, inspect};
 pub use int8::Int8Weight;

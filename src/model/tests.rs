@@ -1,6 +1,8 @@
 //! The tiny models of `tests/data`: what they compute, how they are read and written.
 
 mod checkpoints;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod goldens;
 mod gradients;
 mod hostile;
@@ -63,6 +65,27 @@ pub(crate) fn place(name: &str) -> PathBuf {
 
 fn load(name: &str) -> Model {
     Model::load(&place(name), &Device::Cpu).unwrap()
+}
+
+/// The first CUDA device; without one, nothing is compared.
+#[cfg(feature = "cuda")]
+#[expect(clippy::print_stderr, reason = "whoever runs these tests should know that they compared nothing")]
+pub(crate) fn cuda() -> Option<Device> {
+    match super::candle_device(crate::base::device::DeviceId::Cuda(0)) {
+        Ok(device) => Some(device),
+        Err(why) => {
+            eprintln!("skipped: {why}");
+            None
+        }
+    }
+}
+
+/// The processor, and the first CUDA device where there is one.
+pub(crate) fn devices() -> Vec<Device> {
+    #[cfg(feature = "cuda")]
+    return [Some(Device::Cpu), cuda()].into_iter().flatten().collect();
+    #[cfg(not(feature = "cuda"))]
+    vec![Device::Cpu]
 }
 
 /// A batch that owns its vectors.

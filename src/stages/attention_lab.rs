@@ -8,11 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    bench::{Quiet, describe_machine, run_probe},
+    bench::{Quiet, describe_machine, run_probe, unknown_memory},
     evaluate::write_scores,
 };
 use crate::{
-    base::units,
+    base::{device::DeviceId, units},
     compress,
     data::Batch,
     eval::{self, Crossover, Mechanism, Speedup},
@@ -127,12 +127,16 @@ impl Stage for AttentionLab {
             measured.times(ctx, params, &contenders, length)?;
         }
         quiet.end(ctx);
+        let has_memory = params.memory && ctx.lease.device == DeviceId::Cpu;
+        if params.memory && !has_memory {
+            ctx.record.fact("memory", unknown_memory(ctx.lease.device));
+        }
         for &length in &params.lengths {
             for contender in &contenders {
                 let batch = contender.batch(length);
                 let macs = Mechanism::macs(&contender.shape, &batch) as f64;
                 measured.put(ctx, contender, length, Quantity::Work, macs, None);
-                if params.memory {
+                if has_memory {
                     let place = (dir.as_path(), Some((contender.mechanism, params.window)));
                     let found = run_probe(ctx.program, place, (1, length, ctx.lease.threads))?;
                     measured.put(ctx, contender, length, Quantity::Memory, found.peak_memory_bytes as f64, None);

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::evaluate::write_scores;
 use crate::{
-    base::{fs::AtPath, units},
+    base::{device::DeviceId, fs::AtPath, units},
     data::{self, Batch, Column},
     eval::{self, Busy, Machine, Mechanism, Probe},
     model::{self, Model, Quantized, Width},
@@ -380,6 +380,10 @@ fn latency_metrics(ctx: &mut StageCtx<'_>, name: &str, cell: &str, seconds: &[f6
 /// The peak memory of a process that does nothing but load the model and run it.
 fn memory(ctx: &mut StageCtx<'_>, params: &Params, contender: &Contender) -> Result<(), StageError> {
     ctx.check_cancelled()?;
+    if ctx.lease.device != DeviceId::Cpu {
+        ctx.record.fact(format!("{}: memory", contender.name), unknown_memory(ctx.lease.device));
+        return Ok(());
+    }
     let batch = params.batch.iter().copied().max().unwrap_or(1);
     let length = params.length.iter().copied().max().unwrap_or(1);
     let found = run_probe(ctx.program, (&contender.artifact.dir, None), (batch, length, ctx.lease.threads))
@@ -398,6 +402,11 @@ fn memory(ctx: &mut StageCtx<'_>, params: &Params, contender: &Contender) -> Res
         ),
     );
     Ok(())
+}
+
+/// Why there is no peak of the memory.
+pub(super) fn unknown_memory(device: DeviceId) -> String {
+    format!("not measured: the model runs on `{device}`, and only the processor's memory can be told")
 }
 
 /// Runs a model in a process of its own, as it is or with an attention mechanism and its window.

@@ -1,6 +1,10 @@
 //! `TrainError`: which step, which loss, what to do.
 
-use crate::{base::fs::PathError, data::DataError, model::ModelError};
+use crate::{
+    base::fs::PathError,
+    data::DataError,
+    model::{self, ModelError},
+};
 
 /// Why a model cannot be trained.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +16,7 @@ pub enum TrainError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// A computation failed.
-    #[error(transparent)]
+    #[error("{}", model::told(.0))]
     Compute(#[from] candle_core::Error),
     /// The loss or its gradient left the numbers.
     #[error(

@@ -51,8 +51,9 @@ impl Gradients {
     /// # Errors
     /// When a computation fails.
     pub fn norm(&self) -> Result<f64, TrainError> {
-        let mut sum = 0.0;
-        for gradient in self.0.values() {
+        let (here, there): (Vec<_>, Vec<_>) = self.0.values().partition(|gradient| gradient.device().is_cpu());
+        let mut sum = squares_on_device(&there)?;
+        for gradient in here {
             sum += squares(gradient)?;
         }
         Ok(sum.sqrt())
@@ -76,6 +77,9 @@ pub fn clip_scale(norm: f64, max: f64) -> f64 {
 /// threads.
 const CHUNK: usize = 64 * 1024;
 
+/// Elements that a device sums at once, in f32.
+const ROW: usize = 4096;
+
 fn squares(tensor: &Tensor) -> Result<f64, TrainError> {
     let (storage, layout) = tensor.storage_and_layout();
     if let (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) = (&*storage, layout.contiguous_offsets()) {
@@ -83,7 +87,18 @@ fn squares(tensor: &Tensor) -> Result<f64, TrainError> {
         return Ok(sums.iter().sum());
     }
     drop(storage);
-    Ok(f64::from(tensor.sqr()?.sum_all()?.to_dtype(candle_core::DType::F32)?.to_scalar::<f32>()?))
+    squares(&tensor.contiguous()?)
+}
+
+/// The same of tensors on a device, which is waited for once.
+fn squares_on_device(tensors: &[&Tensor]) -> Result<f64, TrainError> {
+    let [first, ..] = tensors else { return Ok(0.0) };
+    let mut flat = tensors.iter().map(|tensor| tensor.flatten_all()).collect::<candle_core::Result<Vec<_>>>()?;
+    let n: usize = flat.iter().map(Tensor::elem_count).sum();
+    // One block of a device's threads sums one row.
+    flat.push(Tensor::zeros(n.next_multiple_of(ROW) - n, first.dtype(), first.device())?);
+    let sums = Tensor::cat(&flat, 0)?.reshape(((), ROW))?.sqr()?.sum(1)?.to_vec1::<f32>()?;
+    Ok(sums.into_iter().map(f64::from).sum())
 }
 
 fn squares_of(values: &[f32]) -> f64 {
@@ -113,6 +128,17 @@ mod tests {
         let transposed = tensor.t().unwrap();
         let gradients = Gradients::from_iter([("a".to_owned(), tensor), ("b".to_owned(), transposed)]);
         assert!((gradients.norm().unwrap() - (2.0 * expected).sqrt()).abs() < 1e-2);
+    }
+
+    #[test]
+    fn a_device_sums_all_of_them_too() {
+        let tensors: Vec<Tensor> = [(5000, 3), (1, 1), (4096, 1)]
+            .into_iter()
+            .map(|shape| Tensor::full(2.0_f32, shape, &Device::Cpu).unwrap())
+            .collect();
+        let found = squares_on_device(&tensors.iter().collect::<Vec<_>>()).unwrap();
+        assert_eq!(found, 4.0 * (15_000.0 + 1.0 + 4096.0));
+        assert_eq!(squares_on_device(&[]).unwrap(), 0.0);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Trainings of a tiny encoder from random parameters.
 
+#[cfg(feature = "cuda")]
+mod cuda;
+
 use std::cell::RefCell;
 
 use candle_core::Device;
@@ -13,6 +16,11 @@ use crate::{
 
 /// A model of two layers that learns in seconds, and rows whose label is whether they contain token 5.
 pub(crate) fn tiny() -> (Model, Examples) {
+    tiny_on(&Device::Cpu)
+}
+
+/// The same on a device.
+pub(crate) fn tiny_on(device: &Device) -> (Model, Examples) {
     let spec = EncoderSpec {
         vocab_size: 20,
         max_positions: 16,
@@ -20,7 +28,7 @@ pub(crate) fn tiny() -> (Model, Examples) {
         ..EncoderSpec::bert(16, 8, vec![LayerShape { heads: 2, intermediate_size: 32, reach: None }; 2])
     };
     let head = Head::SequenceClassification { labels: vec!["no".into(), "yes".into()] };
-    let model = Model::init(spec, head, 1, &Device::Cpu).unwrap();
+    let model = Model::init(spec, head, 1, device).unwrap();
     let mut rng = rng::stream(3, "rows");
     let mut examples = Examples { labels: Some(Vec::new()), ..Examples::default() };
     for row in 0..48_u32 {

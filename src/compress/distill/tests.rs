@@ -1,5 +1,8 @@
 //! Terms against finite differences, and distillations of a tiny encoder.
 
+#[cfg(feature = "cuda")]
+mod cuda;
+
 use candle_core::Device;
 
 use super::*;
@@ -107,11 +110,12 @@ fn all_terms(teacher: &Model, student: &Model) -> Vec<WeightedTerm> {
     let mapping = uniform_mapping(student.spec.n_layers(), teacher.spec.n_layers());
     let (width, teacher_width) = (student.spec.hidden_size, teacher.spec.hidden_size);
     let heads = |model: &Model| model.spec.layers.iter().map(|layer| layer.heads).collect();
+    let device = &student.device;
     vec![
         (0.5, Box::new(Logits { temperature: 2.0 })),
         (0.5, Box::new(Hard::default())),
-        (0.1, Box::new(LastHidden::new(width, teacher_width, 1, &Device::Cpu).unwrap())),
-        (0.1, Box::new(HiddenLayers::new(mapping.clone(), width, teacher_width, 1, &Device::Cpu).unwrap())),
+        (0.1, Box::new(LastHidden::new(width, teacher_width, 1, device).unwrap())),
+        (0.1, Box::new(HiddenLayers::new(mapping.clone(), width, teacher_width, 1, device).unwrap())),
         (0.1, Box::new(Attention::new(mapping.clone(), heads(student), heads(teacher), Comparison::SquaredError))),
         (0.1, Box::new(Attention::new(mapping, heads(student), heads(teacher), Comparison::Divergence))),
         (0.1, Box::new(Relations::new(2, width, teacher_width).unwrap())),

@@ -61,7 +61,10 @@ pub(super) fn read(dir: &Path, device: &Device) -> Result<(Model, Vec<Stored>), 
         }
     };
     if quantized.is_int8() && !device.is_cpu() {
-        return Err(ModelError::Device("int8 models run on `cpu` only".to_owned()));
+        return Err(ModelError::Device(format!(
+            "the model in `{}` is int8, and int8 models run on `cpu` only; leave the stage's `device` out, or name `cpu`",
+            dir.display()
+        )));
     }
 
     let tensors = weights::read_dir(dir)?;

@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, Device, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, Layout, Result, Shape, Tensor};
 
-use super::{Route, tensor, values, with_values};
+use super::{
+    Route,
+    given::given,
+    padding::{Padding, of_scores},
+    tensor, values, with_values,
+};
 use crate::kernels::{attention as kernel, dropout::Mask};
 
 /// How a packed batch is cut into sequences and heads.
@@ -25,11 +30,6 @@ impl Sequences {
         let Self { offsets, heads, head_dim, reach, globals } = self;
         kernel::Shape { offsets, heads: *heads, head_dim: *head_dim, reach: *reach, globals }
     }
-
-    /// Whether one token of the batch sees another of its sequence.
-    fn sees(&self, query: usize, key: usize) -> bool {
-        self.reach.is_none_or(|reach| query.abs_diff(key) <= reach) || self.globals.binary_search(&key).is_ok()
-    }
 }
 
 /// `softmax(q kᵀ / √head_dim) v`, the probabilities dropped out by the mask.
@@ -49,9 +49,10 @@ pub(in crate::model) fn attend(
             let op = Attend { sequences: sequences.clone(), mask };
             q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, op)
         }
+        Route::Given => attend_by_hand([q, k, v], sequences, mask),
         Route::Composed => {
-            let padding = Padding::new(sequences, q.device());
-            let dropped = padding.drop_out(&padding.probabilities(q, k)?, mask)?;
+            let padding = Padding::new(sequences, q.device())?;
+            let dropped = padding.drop_out(&padding.probabilities(&padding.pack(q)?, &padding.pack(k)?)?, mask)?;
             padding.unpack(&dropped.matmul(&padding.pack(v)?)?)
         }
     }
@@ -61,20 +62,62 @@ pub(in crate::model) fn attend(
 pub(in crate::model) fn probabilities(q: &Tensor, k: &Tensor, sequences: &Sequences, route: Route) -> Result<Tensor> {
     match route {
         Route::Fused => q.contiguous()?.apply_op2(&k.contiguous()?, Probabilities(sequences.clone())),
+        Route::Given => {
+            let padding = Padding::new(sequences, q.device())?;
+            let [q0, k0] = [padding.pack(&q.detach())?, padding.pack(&k.detach())?];
+            let p = padding.probabilities(&q0, &k0)?;
+            let out = padding.take_pairs(&p)?;
+            given([q, k], out, move |gradient| {
+                let of_scores = of_scores(&p, &padding.spread_pairs(gradient)?)?;
+                let [of_q, of_k] = padding.of_queries_and_keys(&of_scores, [&q0, &k0])?;
+                Ok([Some(of_q), Some(of_k)])
+            })
+        }
         Route::Composed => {
-            let padding = Padding::new(sequences, q.device());
-            padding.probabilities(q, k)?.flatten_all()?.index_select(&padding.real_pairs()?, 0)
+            let padding = Padding::new(sequences, q.device())?;
+            padding.take_pairs(&padding.probabilities(&padding.pack(q)?, &padding.pack(k)?)?)
         }
     }
+}
+
+/// Attention of candle's ops on the padded form: one product over all rows and heads.
+fn attend_by_hand([q, k, v]: [&Tensor; 3], sequences: &Sequences, mask: Option<Mask>) -> Result<Tensor> {
+    let padding = Padding::new(sequences, q.device())?;
+    let [q0, k0, v0] = [padding.pack(&q.detach())?, padding.pack(&k.detach())?, padding.pack(&v.detach())?];
+    let p = padding.probabilities(&q0, &k0)?;
+    let factors = mask.map(|mask| padding.factors(mask)).transpose()?;
+    let drop_out = |x: Tensor, factors: &Option<Tensor>| match factors {
+        Some(factors) => x * factors,
+        None => Ok(x),
+    };
+    let dropped = drop_out(p.clone(), &factors)?;
+    let out = padding.unpack(&dropped.matmul(&v0)?)?;
+    given([q, k, v], out, move |gradient| {
+        let gradient = padding.pack(gradient)?;
+        let of_v = padding.unpack(&dropped.t()?.matmul(&gradient)?)?;
+        let of_p = drop_out(gradient.matmul(&v0.t()?)?, &factors)?;
+        let [of_q, of_k] = padding.of_queries_and_keys(&of_scores(&p, &of_p)?, [&q0, &k0])?;
+        Ok([Some(of_q), Some(of_k), Some(of_v)])
+    })
 }
 
 /// `p v` for probabilities `p` as [`probabilities`] gives them.
 pub(in crate::model) fn context(p: &Tensor, v: &Tensor, sequences: &Sequences, route: Route) -> Result<Tensor> {
     match route {
         Route::Fused => p.contiguous()?.apply_op2(&v.contiguous()?, Context(sequences.clone())),
+        Route::Given => {
+            let padding = Padding::new(sequences, v.device())?;
+            let (p0, v0) = (padding.spread_pairs(&p.detach())?, padding.pack(&v.detach())?);
+            let out = padding.unpack(&p0.matmul(&v0)?)?;
+            given([p, v], out, move |gradient| {
+                let gradient = padding.pack(gradient)?;
+                let of_p = padding.take_pairs(&gradient.matmul(&v0.t()?)?)?;
+                Ok([Some(of_p), Some(padding.unpack(&p0.t()?.matmul(&gradient)?)?)])
+            })
+        }
         Route::Composed => {
-            let padding = Padding::new(sequences, v.device());
-            padding.unpack(&padding.pack_pairs(p)?.matmul(&padding.pack(v)?)?)
+            let padding = Padding::new(sequences, v.device())?;
+            padding.unpack(&padding.spread_pairs(p)?.matmul(&padding.pack(v)?)?)
         }
     }
 }
@@ -114,119 +157,6 @@ pub(in crate::model) fn cross(
         done += count;
     }
     Tensor::cat(&parts, 0)
-}
-
-/// The padded form of a packed batch, for devices without our kernels.
-struct Padding<'a> {
-    sequences: &'a Sequences,
-    rows: usize,
-    longest: usize,
-    device: &'a Device,
-}
-
-impl<'a> Padding<'a> {
-    fn new(sequences: &'a Sequences, device: &'a Device) -> Self {
-        let longest = sequences.offsets.windows(2).map(|ends| ends[1] - ends[0]).max().unwrap_or(0);
-        Self { sequences, rows: sequences.offsets.len().saturating_sub(1), longest, device }
-    }
-
-    /// `(offset, length)` of each row.
-    fn spans(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        self.sequences.offsets.windows(2).map(|ends| (ends[0], ends[1] - ends[0]))
-    }
-
-    /// `[tokens, width]` → `[rows, heads, longest, head_dim]`; the padding repeats some token.
-    fn pack(&self, x: &Tensor) -> Result<Tensor> {
-        let ids: Vec<u32> = self
-            .spans()
-            .flat_map(|(start, len)| (0..self.longest).map(move |i| if i < len { (start + i) as u32 } else { 0 }))
-            .collect();
-        let shape = (self.rows, self.longest, self.sequences.heads, self.sequences.head_dim);
-        x.index_select(&Tensor::new(ids, self.device)?, 0)?.reshape(shape)?.transpose(1, 2)?.contiguous()
-    }
-
-    /// `[rows, heads, longest, head_dim]` → `[tokens, width]`.
-    fn unpack(&self, x: &Tensor) -> Result<Tensor> {
-        let ids: Vec<u32> = self
-            .spans()
-            .enumerate()
-            .flat_map(|(row, (_, len))| (0..len).map(move |i| (row * self.longest + i) as u32))
-            .collect();
-        let width = self.sequences.heads * self.sequences.head_dim;
-        let flat = x.transpose(1, 2)?.contiguous()?.reshape((self.rows * self.longest, width))?;
-        flat.index_select(&Tensor::new(ids, self.device)?, 0)
-    }
-
-    /// `[rows, heads, longest, longest]`; the padding has probability 0.
-    fn probabilities(&self, q: &Tensor, k: &Tensor) -> Result<Tensor> {
-        let hidden = self.hidden()?;
-        let scale = 1.0 / (self.sequences.head_dim as f64).sqrt();
-        let scores = (self.pack(q)?.matmul(&self.pack(k)?.transpose(2, 3)?.contiguous()?)? * scale)?;
-        candle_nn::ops::softmax(&scores.broadcast_add(&hidden)?, D::Minus1)
-    }
-
-    /// What is added to scores so that keys which a query does not see weigh nothing: `[rows, 1, 1 or longest, longest]`.
-    fn hidden(&self) -> Result<Tensor> {
-        let queries = if self.sequences.reach.is_some() { self.longest } else { 1 };
-        let mut hidden = Vec::with_capacity(self.rows * queries * self.longest);
-        for (start, len) in self.spans() {
-            for query in 0..queries {
-                let is_seen = |key: usize| key < len && self.sequences.sees(start + query.min(len - 1), start + key);
-                hidden.extend((0..self.longest).map(|key| if is_seen(key) { 0.0_f32 } else { -1e30 }));
-            }
-        }
-        Tensor::from_vec(hidden, (self.rows, 1, queries, self.longest), self.device)
-    }
-
-    /// The place of each pair of one sequence in the padded form, in the order of the packed form.
-    fn real_pairs(&self) -> Result<Tensor> {
-        let (heads, longest) = (self.sequences.heads, self.longest);
-        let mut ids = Vec::new();
-        for (row, (_, len)) in self.spans().enumerate() {
-            for head in 0..heads {
-                for i in 0..len {
-                    let start = ((row * heads + head) * longest + i) * longest;
-                    ids.extend((start..start + len).map(|id| id as u32));
-                }
-            }
-        }
-        Tensor::new(ids, self.device)
-    }
-
-    /// For each place of the padded form: what `real` gives for the packed index, or `padding`.
-    fn spread<T: Copy>(&self, padding: T, real: impl Fn(u32) -> T) -> Vec<T> {
-        let (heads, longest) = (self.sequences.heads, self.longest);
-        let mut places = vec![padding; self.rows * heads * longest * longest];
-        let mut packed = 0;
-        for (row, (_, len)) in self.spans().enumerate() {
-            for head in 0..heads {
-                for i in 0..len {
-                    let start = ((row * heads + head) * longest + i) * longest;
-                    for place in &mut places[start..start + len] {
-                        *place = real(packed);
-                        packed += 1;
-                    }
-                }
-            }
-        }
-        places
-    }
-
-    /// `[Σ heads · len²]` → `[rows, heads, longest, longest]`; the padding is 0.
-    fn pack_pairs(&self, p: &Tensor) -> Result<Tensor> {
-        let shape = (self.rows, self.sequences.heads, self.longest, self.longest);
-        // Padding takes the zero that is put after the last probability.
-        let zero = p.elem_count() as u32;
-        let ids = Tensor::new(self.spread(zero, |packed| packed), self.device)?;
-        let with_zero = Tensor::cat(&[p, &p.zeros_like()?.narrow(0, 0, 1)?], 0)?;
-        with_zero.index_select(&ids, 0)?.reshape(shape)
-    }
-
-    fn drop_out(&self, p: &Tensor, mask: Option<Mask>) -> Result<Tensor> {
-        let Some(mask) = mask else { return Ok(p.clone()) };
-        let factors = self.spread(0.0, |packed| mask.factor(packed));
-        p * Tensor::from_vec(factors, p.shape(), self.device)?
-    }
 }
 
 struct Attend {

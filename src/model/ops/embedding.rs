@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 
-use super::{Route, tensor, values, with_values};
+use super::{Route, given::given, tensor, values, with_values};
 use crate::{
     kernels::embedding::{lookup, scatter},
     model::memory::TrainingMemory,
@@ -23,8 +23,11 @@ pub(in crate::model) struct Table<'a> {
 /// # Shapes
 /// → `[tokens, width]`.
 pub(in crate::model) fn embed(tables: &[Table<'_>], memory: Option<&TrainingMemory>, route: Route) -> Result<Tensor> {
-    if route == Route::Composed {
-        let mut rows = tables.iter().map(|it| it.values.index_select(&Tensor::new(it.ids, it.values.device())?, 0));
+    if route != Route::Fused {
+        let mut rows = tables.iter().map(|it| match route {
+            Route::Given => choose(it.values, it.ids),
+            _ => it.values.index_select(&Tensor::new(it.ids, it.values.device())?, 0),
+        });
         let Some(first) = rows.next() else { bail!("tokens have some embedding") };
         return rows.try_fold(first?, |sum, rows| sum + rows?)?.contiguous();
     }
@@ -40,6 +43,44 @@ pub(in crate::model) fn embed(tables: &[Table<'_>], memory: Option<&TrainingMemo
         _ => bail!("tokens have one to three embeddings, not {}", tables.len()),
     }
 }
+
+/// Rows of a table, some of them more than once.
+fn choose(table: &Tensor, ids: &[u32]) -> Result<Tensor> {
+    let (rows, _) = table.dims2()?;
+    let device = table.device().clone();
+    let out = table.detach().index_select(&Tensor::new(ids, &device)?, 0)?;
+    let ids = ids.to_vec();
+    given([table], out, move |gradient| Ok([Some(gather(gradient, &ids, rows)?)]))
+}
+
+/// The gradient of a table of so many rows from those of the rows that were chosen: which of them are of a row of the table
+/// is a matrix of zeros and ones, and its product with them has a fixed order of sums.
+fn gather(gradient: &Tensor, ids: &[u32], rows: usize) -> Result<Tensor> {
+    let device = gradient.device();
+    let mut used = ids.to_vec();
+    used.sort_unstable();
+    used.dedup();
+    let mut place = vec![u32::MAX; rows]; // candle gives zeros there
+    for (at, &id) in used.iter().enumerate() {
+        place[id as usize] = at as u32;
+    }
+    let column = Tensor::new(used.as_slice(), device)?.reshape((used.len(), 1))?;
+    let mut sums: Option<Tensor> = None;
+    for (at, part) in ids.chunks(TOKENS).enumerate() {
+        let ids = Tensor::new(part, device)?.reshape((1, part.len()))?;
+        let is_of = column.broadcast_eq(&ids)?.to_dtype(DType::F32)?; // [used, tokens]
+        let sum = is_of.matmul(&gradient.narrow(0, at * TOKENS, part.len())?)?;
+        sums = Some(match sums {
+            Some(sums) => (sums + sum)?,
+            None => sum,
+        });
+    }
+    let Some(sums) = sums else { bail!("a batch has tokens") };
+    sums.index_select(&Tensor::new(place, device)?, 0)
+}
+
+/// Tokens whose matrix of zeros and ones is made at once.
+const TOKENS: usize = 4096;
 
 struct Embed {
     modules: Vec<&'static str>,

@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::{Route, tensor, values, with_values};
+use super::{Route, given::given, tensor, values, with_values};
 use crate::kernels::{
     columns,
     gemm::{Matrix, Start, product},
@@ -15,6 +15,19 @@ use crate::kernels::{
 pub(in crate::model) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, route: Route) -> Result<Tensor> {
     match route {
         Route::Fused => x.contiguous()?.apply_op3(weight, bias, Linear),
+        Route::Given => {
+            let out = x.detach().matmul(&weight.detach().t()?)?.broadcast_add(&bias.detach())?;
+            let wanted = [x, weight, bias].map(Tensor::track_op);
+            let (x0, weight0) = (x.detach(), weight.detach());
+            given([x, weight, bias], out, move |gradient| {
+                let [of_x, of_weight, of_bias] = wanted;
+                Ok([
+                    of_x.then(|| gradient.matmul(&weight0)).transpose()?,
+                    of_weight.then(|| gradient.t()?.matmul(&x0)).transpose()?,
+                    of_bias.then(|| gradient.sum(0)).transpose()?,
+                ])
+            })
+        }
         Route::Composed => x.matmul(&weight.t()?)?.broadcast_add(bias),
     }
 }

@@ -1,4 +1,4 @@
-//! Kernels as candle custom ops, with their gradients; composed of candle's own ops on other devices.
+//! Kernels as candle custom ops, with their gradients; on other devices, candle's own ops with gradients of ours.
 //!
 //! candle's fused ops (`softmax_last_dim`, `layer_norm`, the `LayerNorm` module) drop gradients silently, so none of them
 //! is used.
@@ -7,9 +7,11 @@ mod activation;
 mod attention;
 mod dropout;
 mod embedding;
+mod given;
 mod layers;
 mod linear;
 mod norm;
+mod padding;
 mod relations;
 mod rotary;
 
@@ -29,14 +31,16 @@ pub(super) use rotary::Turns;
 pub(super) enum Route {
     /// By our kernels, on the CPU.
     Fused,
-    /// By candle's ops, on any device.
+    /// By candle's ops on any device, with gradients of our own ([`given`]).
+    Given,
+    /// By candle's ops, gradients and all, on any device: what the others are compared with.
     Composed,
 }
 
 impl Route {
     /// The fastest route on a device.
     pub(super) fn of(device: &Device) -> Self {
-        if device.is_cpu() { Self::Fused } else { Self::Composed }
+        if device.is_cpu() { Self::Fused } else { Self::Given }
     }
 }
 

@@ -7,7 +7,7 @@ fn hidden_states_attentions_and_logits_are_those_of_transformers() {
     for name in MODELS {
         let model = load(name);
         let (rows, expected) = expected(name);
-        for route in [Route::Fused, Route::Composed] {
+        for route in [Route::Fused, Route::Given, Route::Composed] {
             let check = |what: &str, found: &Tensor| {
                 let distance = difference(found, &expected[what]);
                 assert!(distance <= 1e-5, "{name} {route:?} {what}: {distance}");
@@ -48,7 +48,9 @@ fn dropout_is_seeded_and_training_forgets_nothing_of_it() {
     assert_eq!(difference(&run(Some(1), Route::Fused), &run(Some(1), Route::Fused)), 0.0);
     assert!(difference(&run(Some(1), Route::Fused), &run(Some(2), Route::Fused)) > 1e-3);
     assert!(difference(&run(Some(1), Route::Fused), &run(None, Route::Fused)) > 1e-3);
-    assert!(difference(&run(Some(1), Route::Fused), &run(Some(1), Route::Composed)) < 1e-5);
+    for route in [Route::Given, Route::Composed] {
+        assert!(difference(&run(Some(1), Route::Fused), &run(Some(1), route)) < 1e-5);
+    }
 }
 
 #[test]

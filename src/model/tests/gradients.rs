@@ -9,6 +9,8 @@ fn every_parameter_gets_a_gradient() {
             (None, false, Route::Fused),
             (Some(3), false, Route::Fused),
             (Some(3), true, Route::Fused),
+            (Some(3), false, Route::Given),
+            (Some(3), true, Route::Given),
             (Some(3), true, Route::Composed),
         ] {
             let mut model = load(name);
@@ -52,9 +54,9 @@ fn with_heads() -> impl Iterator<Item = &'static str> {
     MODELS.into_iter().filter(|name| load(name).head != Head::None)
 }
 
-/// Fused and composed gradients are computed by different code; the composed one is candle's own.
+/// Gradients are computed by different code on each route; the composed one is candle's own.
 #[test]
-fn fused_gradients_are_the_composed_ones() {
+fn gradients_are_the_composed_ones() {
     for name in with_heads() {
         let mut model = load(name);
         let variables = model.trainable().unwrap();
@@ -64,7 +66,7 @@ fn fused_gradients_are_the_composed_ones() {
             Keep { dropout_seed: Some(11), ..EVERYTHING },
             Keep::default(),
         ] {
-            let [fused, composed] = [Route::Fused, Route::Composed].map(|route| {
+            let [fused, given, composed] = [Route::Fused, Route::Given, Route::Composed].map(|route| {
                 let out = model.forward_by(rows.packed(), keep, route).unwrap();
                 let logits = out.logits.unwrap();
                 let mut loss = (logits.sqr().unwrap().mean_all().unwrap() + logits.mean_all().unwrap()).unwrap();
@@ -74,10 +76,12 @@ fn fused_gradients_are_the_composed_ones() {
                 loss.backward().unwrap()
             });
             for (parameter, variable) in variables.iter().filter(|(parameter, _)| !is_idle(&model, &rows, parameter)) {
-                let (found, expected) = (fused.get(variable).unwrap(), composed.get(variable).unwrap());
+                let expected = composed.get(variable).unwrap();
                 let size: f32 = expected.abs().unwrap().max_all().unwrap().to_scalar().unwrap();
-                let distance = difference(found, expected);
-                assert!(distance <= 1e-4 * size.max(1e-2), "{name} {keep:?} {parameter}: {distance} of {size}");
+                for found in [&fused, &given] {
+                    let distance = difference(found.get(variable).unwrap(), expected);
+                    assert!(distance <= 1e-4 * size.max(1e-2), "{name} {keep:?} {parameter}: {distance} of {size}");
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor};
+use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor, Var};
 use rayon::prelude::*;
 
 use super::{Gradients, Optimizer, Parameter, TrainError};
@@ -14,7 +14,8 @@ use super::{Gradients, Optimizer, Parameter, TrainError};
 /// decay too.
 ///
 /// On the CPU an update is one pass over parameter, moments and gradient, without a temporary: it is bound by memory
-/// bandwidth, and an embedding table is most of it. Other devices compose it from tensor operations.
+/// bandwidth, and an embedding table is most of it. Other devices compose it from tensor operations on all parameters of a
+/// group as one.
 pub struct AdamW {
     parameters: Vec<(Parameter, Moments)>,
     options: AdamWOptions,
@@ -67,6 +68,7 @@ impl Optimizer for AdamW {
     fn update(&mut self, gradients: &Gradients, learning_rate: f64, scale: f64) -> Result<(), TrainError> {
         self.step += 1;
         let AdamWOptions { betas: (beta1, beta2), eps, weight_decay } = self.options;
+        let mut groups: BTreeMap<bool, (Option<Update>, Vec<Member<'_>>)> = BTreeMap::new();
         for (parameter, moments) in &mut self.parameters {
             let Some(gradient) = gradients.get(&parameter.name) else { continue };
             let decay = if parameter.decay { 1.0 - learning_rate * weight_decay } else { 1.0 };
@@ -84,7 +86,16 @@ impl Optimizer for AdamW {
                 Moments::Cpu(moments) => {
                     parameter.var.inplace_op2(&gradient.contiguous()?, &Fused { moments, update })?;
                 }
-                Moments::Device(first, second) => update.compose(&parameter.var, gradient, first, second)?,
+                Moments::Device(first, second) => {
+                    let (of_group, members) = groups.entry(parameter.decay).or_default();
+                    *of_group = Some(update);
+                    members.push(Member { var: &parameter.var, gradient, first, second });
+                }
+            }
+        }
+        for (update, members) in groups.into_values() {
+            if let Some(update) = update {
+                update.compose(members)?;
             }
         }
         Ok(())
@@ -166,22 +177,38 @@ impl Update {
         }
     }
 
-    /// The same from tensor operations.
-    fn compose(
-        self,
-        var: &candle_core::Var,
-        gradient: &Tensor,
-        first: &mut Tensor,
-        second: &mut Tensor,
-    ) -> Result<(), TrainError> {
-        let gradient = (gradient.detach() * f64::from(self.scale))?;
-        *first = (&*first + ((&gradient - &*first)? * f64::from(self.beta1))?)?;
-        *second = ((&*second * f64::from(self.beta2))? + (gradient.sqr()? * f64::from(self.one_minus_beta2))?)?;
+    /// The same from tensor operations, of all members of a group one after the other: what an operation costs before it
+    /// computes is most of its time where there are a hundred parameters.
+    fn compose(self, mut members: Vec<Member<'_>>) -> Result<(), TrainError> {
+        let flat = |of: fn(&Member<'_>) -> Tensor| {
+            let parts = members.iter().map(|member| of(member).flatten_all());
+            Tensor::cat(&parts.collect::<candle_core::Result<Vec<_>>>()?, 0)
+        };
+        let gradient = (flat(|member| member.gradient.detach())? * f64::from(self.scale))?;
+        let first = flat(|member| member.first.clone())?;
+        let first = (&first + ((&gradient - &first)? * f64::from(self.beta1))?)?;
+        let second = (flat(|member| member.second.clone())? * f64::from(self.beta2))?;
+        let second = (second + (gradient.sqr()? * f64::from(self.one_minus_beta2))?)?;
         let denominator = second.sqrt()?.affine(f64::from(self.inverse_correction), f64::from(self.eps))?;
-        let step = (&*first * f64::from(self.step_size))?.div(&denominator)?;
-        var.set(&((var.as_detached_tensor() * f64::from(self.decay))? - step)?)?;
+        let step = (&first * f64::from(self.step_size))?.div(&denominator)?;
+        let values = ((flat(|member| member.var.as_detached_tensor())? * f64::from(self.decay))? - step)?;
+        let mut start = 0;
+        for Member { var, first: own_first, second: own_second, .. } in &mut members {
+            let part = |all: &Tensor| all.narrow(0, start, var.elem_count())?.reshape(var.shape());
+            var.set(&part(&values)?)?;
+            (**own_first, **own_second) = (part(&first)?, part(&second)?);
+            start += var.elem_count();
+        }
         Ok(())
     }
+}
+
+/// A parameter of a group that is updated as one.
+struct Member<'a> {
+    var: &'a Var,
+    gradient: &'a Tensor,
+    first: &'a mut Tensor,
+    second: &'a mut Tensor,
 }
 
 /// Elements that a thread works on at once: four arrays of them fit the second-level cache. Every element is computed
@@ -295,8 +322,12 @@ mod tests {
         };
         let p = parameter("p", &numbers(1), true);
         let var = p.var.clone();
-        let composed = Var::from_tensor(&var.as_detached_tensor().copy().unwrap()).unwrap();
-        let (mut first, mut second) = (composed.zeros_like().unwrap(), composed.zeros_like().unwrap());
+        // The same numbers as two parameters of a group.
+        let parts = |x: &Tensor| [(0, CHUNK), (CHUNK, n - CHUNK)].map(|(start, len)| x.narrow(0, start, len).unwrap());
+        let mut composed = parts(&var.as_detached_tensor()).map(|part| {
+            let var = Var::from_tensor(&part.copy().unwrap()).unwrap();
+            (var, part.zeros_like().unwrap(), part.zeros_like().unwrap())
+        });
         let mut adamw = AdamW::new(vec![p], AdamWOptions::default()).unwrap();
         for step in 1..4 {
             let gradient = Tensor::new(numbers(step + 1), &Device::Cpu).unwrap();
@@ -312,8 +343,12 @@ mod tests {
                 eps: 1e-8,
                 scale: 0.5,
             };
-            update.compose(&composed, &gradient, &mut first, &mut second).unwrap();
+            let gradients = parts(&gradient);
+            let members = composed.iter_mut().zip(&gradients);
+            let members = members.map(|((var, first, second), gradient)| Member { var, gradient, first, second });
+            update.compose(members.collect()).unwrap();
         }
+        let composed = Tensor::cat(&composed.map(|(var, ..)| var.as_detached_tensor()), 0).unwrap();
         close(&var, &composed.to_vec1::<f32>().unwrap());
     }
 }
