@@ -50,6 +50,9 @@ pub struct Sections {
     /// Whether what stands before the first section goes: the title, its authors, a date.
     #[serde(default)]
     drop_preamble: bool,
+    /// Whether the headings of the sections that stay go: they are no sentences.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    drop_headings: bool,
 }
 
 impl TextOperation for Sections {
@@ -58,7 +61,7 @@ impl TextOperation for Sections {
             let help = Some("`sections: {drop: [Abstract, References], drop_preamble: true}`".to_owned());
             TextFault { path, message: message.to_owned(), help }
         };
-        if self.drop.is_empty() && !self.drop_preamble {
+        if self.drop.is_empty() && !self.drop_preamble && !self.drop_headings {
             return Some(fault(String::new(), "nothing is dropped"));
         }
         let nameless = self.drop.iter().position(|name| segment::normal_form(name).is_empty())?;
@@ -69,8 +72,8 @@ impl TextOperation for Sections {
         let forms = |name: &String| [segment::normal_form(name), segment::normal_form(number(name.trim()).1)];
         let mut names: BTreeSet<String> = self.drop.iter().flat_map(forms).collect();
         names.remove("");
-        let drop_preamble = self.drop_preamble;
-        Box::new(move |text| cut(text, &names, drop_preamble))
+        let Self { drop_preamble, drop_headings, .. } = *self;
+        Box::new(move |text| cut(text, &names, drop_preamble, drop_headings))
     }
 }
 
@@ -81,16 +84,23 @@ const MOST_WORDS: (usize, usize) = (16, 10);
 /// Entries of a list of contents that come again as headings.
 const ENTRIES: usize = 3;
 
-fn cut(text: &str, names: &BTreeSet<String>, drop_preamble: bool) -> String {
+fn cut(text: &str, names: &BTreeSet<String>, drop_preamble: bool, drop_headings: bool) -> String {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let headings = headings(&lines, names);
     let mut out = String::with_capacity(text.len());
     let start = if drop_preamble { end_of_preamble(&lines, &headings) } else { 0 };
+    let underlined = |heading: &Heading| lines.get(heading.line + 1).copied().and_then(underline).is_some();
+    let of_headings: BTreeSet<usize> = headings
+        .iter()
+        .filter(|_| drop_headings)
+        .flat_map(|heading| heading.line..=heading.line + usize::from(underlined(heading)))
+        .collect();
     let mut end = 0;
     for section in kept(&headings, lines.len(), names) {
         end = section.end;
-        for line in &lines[section.start.max(start)..section.end.max(start)] {
-            out.push_str(line);
+        let stays = |line: &usize| !of_headings.contains(line);
+        for line in (section.start.max(start)..section.end.max(start)).filter(stays) {
+            out.push_str(lines[line]);
         }
     }
     if end < lines.len() {
@@ -447,8 +457,25 @@ mod tests {
     use super::*;
 
     fn run(drop: &[&str], drop_preamble: bool, text: &str) -> String {
-        let sections = Sections { drop: drop.iter().map(|&name| name.to_owned()).collect(), drop_preamble };
+        let drop = drop.iter().map(|&name| name.to_owned()).collect();
+        let sections = Sections { drop, drop_preamble, drop_headings: false };
         sections.prepare()(text)
+    }
+
+    #[test]
+    fn headings_go_and_what_stands_under_them_stays() {
+        let sections = Sections { drop: vec!["Notes".to_owned()], drop_preamble: false, drop_headings: true };
+        for (before, expected) in [
+            ("1. Intro\n\n   Text.\n\nNotes\n\n   b\n\nEnd\n\n   c\n", "\n   Text.\n\n\n   c\n"),
+            ("Intro\n=====\n\nText.\n\n1) an item\n", "\nText.\n\n1) an item\n"),
+            ("## Intro\n\nText.\n", "\nText.\n"),
+            ("No heading.\n", "No heading.\n"),
+        ] {
+            assert_eq!(sections.prepare()(before), expected);
+        }
+        let sections: Sections = serde_json::from_value(json!({"drop_headings": true})).unwrap();
+        assert_eq!(sections.fault(), None);
+        assert_eq!(sections.prepare()("1. Intro\n\nText.\n"), "\nText.\n");
     }
 
     #[test]
