@@ -69,7 +69,6 @@ fn load(name: &str) -> Model {
 
 /// The first CUDA device; without one, nothing is compared.
 #[cfg(feature = "cuda")]
-#[expect(clippy::print_stderr, reason = "whoever runs these tests should know that they compared nothing")]
 pub(crate) fn cuda() -> Option<Device> {
     match super::candle_device(crate::base::device::DeviceId::Cuda(0)) {
         Ok(device) => Some(device),
