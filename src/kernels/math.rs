@@ -6,6 +6,20 @@ pub(super) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
+/// The sum of partial sums, halves added to halves: in the same order on all instruction sets.
+#[inline(always)]
+pub(super) fn sum_of_lanes<const LANES: usize>(mut lanes: [f32; LANES]) -> f32 {
+    const { assert!(LANES.is_power_of_two(), "halves of halves") };
+    let mut half = LANES;
+    while half > 1 {
+        half /= 2;
+        for lane in 0..half {
+            lanes[lane] += lanes[lane + half];
+        }
+    }
+    lanes[0]
+}
+
 /// 1.5 · 2²³: added to a number below 2²² in magnitude it leaves no bits for the fraction, so the sum is rounded to the
 /// nearest whole number, ties to even, and its low bits are that number.
 pub(super) const ROUNDER: f32 = 12_582_912.0;

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::{
     columns,
     isa::{Isa, multiversion},
-    math::multiply_add,
+    math::{multiply_add, sum_of_lanes},
 };
 
 /// Rows that one task works on.
@@ -139,14 +139,7 @@ fn sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {
     for i in whole..n {
         lanes[i - whole] += f(i);
     }
-    let mut half = LANES;
-    while half > 1 {
-        half /= 2;
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
-        }
-    }
-    lanes[0]
+    sum_of_lanes(lanes)
 }
 
 #[cfg(test)]

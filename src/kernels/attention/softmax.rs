@@ -3,7 +3,7 @@
 use super::product::padded;
 use crate::kernels::{
     isa::multiversion,
-    math::{exp, multiply_add},
+    math::{exp, multiply_add, sum_of_lanes},
 };
 
 multiversion!(pub(super) fn softmax(scores: &mut [f32], len: usize) = softmax_body);
@@ -35,7 +35,7 @@ fn softmax_body<const FUSED: bool>(scores: &mut [f32], len: usize) {
                 *sum += x;
             }
         }
-        let inverse = 1.0 / fold(sums);
+        let inverse = 1.0 / sum_of_lanes(sums);
         for x in row.iter_mut() {
             *x *= inverse;
         }
@@ -53,21 +53,9 @@ fn softmax_backward_body<const FUSED: bool>(p: &[f32], gradient: &mut [f32], len
                 *sum = multiply_add::<FUSED>(p, gradient, *sum);
             }
         }
-        let sum = fold(sums);
+        let sum = sum_of_lanes(sums);
         for (gradient, &p) in gradient.iter_mut().zip(p) {
             *gradient = p * (*gradient - sum);
         }
     }
-}
-
-#[inline(always)]
-fn fold(mut lanes: [f32; LANES]) -> f32 {
-    let mut half = LANES;
-    while half > 1 {
-        half /= 2;
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
-        }
-    }
-    lanes[0]
 }
