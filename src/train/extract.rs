@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{Counts, Examples, Loss, Objective, Prepared, Scope, TrainError, logits, loss};
+use super::{Counts, CrossEntropy, Examples, Loss, Objective, Prepared, Scope, TrainError, logits};
 use crate::{data::Batch, model::Output};
 
 /// The sentences of a row, as they are learned.
@@ -42,14 +42,10 @@ impl Objective for Extract {
 
     fn loss(&self, output: &Output, prepared: &Prepared, scope: &Scope) -> Result<Loss, TrainError> {
         if prepared.targets.is_empty() {
-            let total = Tensor::new(0.0_f32, output.last_hidden_state.device())?;
-            return Ok(Loss { total, parts: vec![("cross entropy", 0.0)] });
+            return CrossEntropy::of_nothing(output);
         }
-        let logits = of_sentences(output, prepared)?;
-        let sum = loss::cross_entropy(&logits, &prepared.targets, self.label_smoothing)?;
-        let total = (sum / scope.targets as f64)?;
-        let value = f64::from(total.to_scalar::<f32>()?);
-        Ok(Loss { total, parts: vec![("cross entropy", value)] })
+        let cross_entropy = CrossEntropy { label_smoothing: self.label_smoothing };
+        cross_entropy.of(&of_sentences(output, prepared)?, &prepared.targets, scope)
     }
 
     /// Right is a sentence of the summary that is among as many of the highest of its row as the summary has: accuracy would

@@ -213,6 +213,21 @@ pub struct CrossEntropy {
     pub label_smoothing: f64,
 }
 
+impl CrossEntropy {
+    /// The share of logits, `[targets, classes]`, in the loss of an update.
+    pub(super) fn of(self, logits: &Tensor, targets: &[u32], scope: &Scope) -> Result<Loss, TrainError> {
+        let total = (loss::cross_entropy(logits, targets, self.label_smoothing)? / scope.targets as f64)?;
+        let value = f64::from(total.to_scalar::<f32>()?);
+        Ok(Loss { total, parts: vec![("cross entropy", value)] })
+    }
+
+    /// That of a batch in which there is nothing to learn.
+    pub(super) fn of_nothing(output: &Output) -> Result<Loss, TrainError> {
+        let total = Tensor::new(0.0_f32, output.last_hidden_state.device())?;
+        Ok(Loss { total, parts: vec![("cross entropy", 0.0)] })
+    }
+}
+
 impl Objective for CrossEntropy {
     fn loss(&self, output: &Output, prepared: &Prepared, scope: &Scope) -> Result<Loss, TrainError> {
         if prepared.targets.is_empty() {
@@ -220,12 +235,8 @@ impl Objective for CrossEntropy {
                 return Err(TrainError::Unfit("the data has no labels to learn from".into()));
             }
             // A batch of empty texts has nothing to guess.
-            let total = Tensor::new(0.0_f32, output.last_hidden_state.device())?;
-            return Ok(Loss { total, parts: vec![("cross entropy", 0.0)] });
+            return Self::of_nothing(output);
         }
-        let sum = loss::cross_entropy(&prepared.logits(output)?, &prepared.targets, self.label_smoothing)?;
-        let total = (sum / scope.targets as f64)?;
-        let value = f64::from(total.to_scalar::<f32>()?);
-        Ok(Loss { total, parts: vec![("cross entropy", value)] })
+        self.of(&prepared.logits(output)?, &prepared.targets, scope)
     }
 }
