@@ -1,6 +1,7 @@
 //! Small things with no home of their own, none of them about tensors.
 
 pub mod abridge;
+pub mod argmax;
 pub mod canonical;
 pub mod device;
 pub mod digest;

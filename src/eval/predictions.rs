@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{EvalError, LabelMap};
+use super::{EvalError, LabelMap, argmax};
 use crate::{
     data::{Batch, Encoding, LongTexts, Rows, Tokenizer},
     model::{Head, Packed},
@@ -126,18 +126,6 @@ fn by_length(encodings: &[Encoding]) -> Vec<usize> {
     let mut rows: Vec<usize> = (0..encodings.len()).collect();
     rows.sort_by_key(|&row| std::cmp::Reverse(encodings[row].ids.len()));
     rows
-}
-
-/// The place of the first largest value; 0 of an empty row.
-#[must_use]
-pub fn argmax(values: &[f32]) -> usize {
-    let mut best = 0;
-    for (place, value) in values.iter().enumerate() {
-        if *value > values[best] {
-            best = place;
-        }
-    }
-    best
 }
 
 /// The probabilities of logits.

@@ -1,7 +1,7 @@
 //! Greedy search: the likeliest token, one after the other.
 
 use super::{NextToken, Settings, rules};
-use crate::model::ModelError;
+use crate::{base::argmax::argmax, model::ModelError};
 
 /// Writes until a text ends or is as long as it may be.
 pub(super) fn search(next: &mut dyn NextToken, settings: &Settings) -> Result<Vec<u32>, ModelError> {
@@ -10,22 +10,11 @@ pub(super) fn search(next: &mut dyn NextToken, settings: &Settings) -> Result<Ve
     while tokens.len() < settings.max_length {
         next.step(&[0], &tokens[tokens.len() - 1..], &mut logits)?;
         rules::apply(settings, &tokens, &mut logits);
-        let token = likeliest(&logits);
+        let token = argmax(&logits) as u32;
         tokens.push(token);
         if settings.ends.contains(&token) {
             break;
         }
     }
     Ok(tokens)
-}
-
-/// The first of the greatest.
-fn likeliest(logits: &[f32]) -> u32 {
-    let mut best = 0;
-    for (token, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = token;
-        }
-    }
-    best as u32
 }
