@@ -61,6 +61,10 @@ impl Tokenizer {
         if rows.pairs.is_some() {
             return Err(DataError::content("rows of two texts cannot be read in chunks; leave `long_texts: cut`"));
         }
+        if let Some((_, message)) = long_texts.fault(max_length) {
+            // A stage checks what it is asked for; a model may take fewer tokens.
+            return Err(DataError::content(message));
+        }
         let special = self.check_room(max_length - overlap.min(max_length), false)?;
         let encode = |(row, text): (usize, &String)| {
             let fault = |error| DataError::content(format!("row {}: cannot tokenise: {error}", row + 1));
@@ -114,6 +118,9 @@ mod tests {
         let chunks = LongTexts::Chunks { overlap: 0, most: None };
         assert!(tokenizer.encode_long(&pairs, 5, chunks).is_err());
         assert!(tokenizer.encode_long(&rows, 2, chunks).is_err());
+        let error =
+            tokenizer.encode_long(&rows, 5, LongTexts::Chunks { overlap: 5, most: None }).unwrap_err().to_string();
+        assert!(error.contains("chunks of 5 tokens can overlap by half of that, not by 5"), "{error}");
         assert!(LongTexts::Chunks { overlap: 3, most: None }.fault(5).unwrap().1.contains("not by 3"));
     }
 }
