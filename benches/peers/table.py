@@ -5,6 +5,9 @@ import statistics
 class Results:
     """Measurements by part, case and engine; a list of rounds each."""
 
+    # What is measured: its title, what a value of it is divided by, and the digits of what is shown.
+    UNITS = {"ms": ("wall ms", 1, 2), "cpu_ms": ("CPU ms", 1, 2), "bytes": ("peak MB", 1e6, 1)}
+
     def __init__(self, threads):
         self.threads, self.found = threads, {}
 
@@ -36,23 +39,21 @@ class Results:
 
     def show(self, part):
         rows = [row for row in self.rows() if row["part"] == part]
-        units = [unit for unit in ("ms", "cpu_ms", "bytes") if any(unit in row for row in rows)]
-        titles = {"ms": "wall ms", "cpu_ms": "CPU ms", "bytes": "peak MB"}
+        units = [unit for unit in self.UNITS if any(unit in row for row in rows)]
         print(f"\n## {part}\n")
-        print("| case | engine |" + "".join(f" {titles[unit]} | range | × |" for unit in units))
+        print("| case | engine |" + "".join(f" {self.UNITS[unit][0]} | range | × |" for unit in units))
         print("|---|---|" + "--:|--:|--:|" * len(units))
         for row in rows:
-            print(f"| {row['case']} | {row['engine']} |" + "".join(cells(row, unit) for unit in units), flush=True)
+            print(f"| {row['case']} | {row['engine']} |" + "".join(self.cells(row, unit) for unit in units), flush=True)
 
-
-def cells(row, unit):
-    if unit not in row:
-        return " | | |"
-    values = [value / 1e6 if unit == "bytes" else value for value in row[unit]]
-    ratio = row.get(f"{unit}_ratio")
-    digits = 1 if unit == "bytes" else 2
-    told = "" if ratio is None else f"{ratio:.2f}"
-    return f" {statistics.median(values):.{digits}f} | {min(values):.{digits}f}–{max(values):.{digits}f} | {told} |"
+    def cells(self, row, unit):
+        if unit not in row:
+            return " | | |"
+        _, divisor, digits = self.UNITS[unit]
+        values = [value / divisor for value in row[unit]]
+        ratio = row.get(f"{unit}_ratio")
+        told = "" if ratio is None else f"{ratio:.2f}"
+        return f" {statistics.median(values):.{digits}f} | {min(values):.{digits}f}–{max(values):.{digits}f} | {told} |"
 
 
 def rotated(items, number):
