@@ -18,6 +18,7 @@ pub mod text;
 pub mod eval;
 pub mod export;
 pub mod generate;
+pub mod profile;
 pub mod recipe;
 pub mod report;
 pub mod runtime;

@@ -23,6 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stage", &["base"]),
     ("data", &["base"]),
     ("model", &["base", "kernels"]),
+    ("profile", &["base", "data", "text"]),
     ("runtime", &["base", "kernels", "model"]),
     ("recipe", &["base", "stage"]),
     ("report", &["base", "stage"]),
@@ -36,8 +37,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "stages",
         &[
-            "base", "stage", "text", "hub", "data", "model", "runtime", "train", "eval", "compress", "export",
-            "generate", "report",
+            "base", "stage", "text", "hub", "data", "profile", "model", "runtime", "train", "eval", "compress",
+            "export", "generate", "report",
         ],
     ),
     ("cli", &["base", "stage", "recipe", "plan", "engine", "stages", "report", "hub", "model"]),
@@ -68,7 +69,7 @@ const CONFINED: &[(&str, &[&str])] = &[
 ];
 
 /// Folders in which every file must be listed in the folder's `mod.rs`.
-const FAMILIES: &[&str] = &["stages", "data/readers", "model/families", "report/formats"];
+const FAMILIES: &[&str] = &["stages", "data/readers", "model/families", "report/formats", "text/filters"];
 
 /// Modules that may say `unsafe`.
 const UNSAFE: &[&str] = &["kernels"];

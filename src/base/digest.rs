@@ -3,7 +3,7 @@
 use std::{
     fmt,
     fs::File,
-    io,
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -31,17 +31,39 @@ impl Digest {
         Ok(Self(*hasher.finalize().as_bytes()))
     }
 
+    /// The digest of the first bytes of a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or has fewer.
+    pub fn of_start(path: &Path, bytes: u64) -> io::Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(File::open(path)?.take(bytes))?;
+        if hasher.count() < bytes {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(Self(*hasher.finalize().as_bytes()))
+    }
+
     /// The digest of a folder: of the relative names and contents of all its files, in the order of their names.
     ///
     /// # Errors
     /// When the folder or one of its files cannot be read.
     pub fn of_dir(root: &Path) -> io::Result<Self> {
+        Self::of_files(root, &files_below(root)?)
+    }
+
+    /// The digest of files below a folder: of their names relative to it and their contents, in their order.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn of_files(root: &Path, files: &[PathBuf]) -> io::Result<Self> {
         let mut hasher = blake3::Hasher::new();
-        for relative in files_below(root)? {
+        for file in files {
+            let relative = file.strip_prefix(root).unwrap_or(file);
             let name = relative.to_string_lossy();
             hasher.update(&(name.len() as u64).to_le_bytes());
             hasher.update(name.as_bytes());
-            hasher.update(&Self::of_file(&root.join(&relative))?.0);
+            hasher.update(&Self::of_file(&root.join(relative))?.0);
         }
         Ok(Self(*hasher.finalize().as_bytes()))
     }
@@ -50,6 +72,46 @@ impl Digest {
     #[must_use]
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()
+    }
+}
+
+/// What is written, and the digest of all of it so far.
+pub struct Hashing<W> {
+    to: W,
+    hasher: blake3::Hasher,
+}
+
+impl<W: Write> Hashing<W> {
+    /// Writes to `to`.
+    pub fn new(to: W) -> Self {
+        Self { to, hasher: blake3::Hasher::new() }
+    }
+
+    /// The digest of what was written.
+    pub fn digest(&self) -> Digest {
+        Digest(*self.hasher.finalize().as_bytes())
+    }
+
+    /// How many bytes were written.
+    pub fn count(&self) -> u64 {
+        self.hasher.count()
+    }
+
+    /// What is written to.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.to
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 

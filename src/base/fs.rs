@@ -123,6 +123,20 @@ pub fn write_draft_in(folder: &Path, path: &Path, bytes: &[u8]) -> Result<Draft,
     Ok(Draft { file: write().at("cannot write", path)?, path: path.to_owned() })
 }
 
+/// Removes the files of a folder whose names `keep` does not hold for.
+///
+/// # Errors
+/// When the folder cannot be read, or a file not removed.
+pub fn remove_others(dir: &Path, keep: impl Fn(&str) -> bool) -> Result<(), PathError> {
+    for name in super::digest::files_below(dir).at("cannot read", dir)? {
+        if !keep(&name.to_string_lossy()) {
+            let path = dir.join(name);
+            fs::remove_file(&path).at("cannot remove", &path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Syncs every file of a folder, then the folder: what is renamed afterwards is on the disk.
 ///
 /// # Errors

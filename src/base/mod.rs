@@ -8,6 +8,7 @@ pub mod digest;
 pub mod every;
 pub mod fs;
 pub mod guard;
+pub mod inputs;
 pub mod model_dir;
 pub mod node;
 pub mod plural;

@@ -73,6 +73,7 @@ impl App {
             Command::Show(args) => commands::ls::show(self, args),
             Command::Reproduce(args) => commands::reproduce::run(self, args),
             Command::Diff(args) => commands::diff::run(self, args),
+            Command::Data(args) => commands::data::run(self, args),
             Command::Report(args) => commands::report::run(self, args),
             Command::Bench(args) => commands::bench::run(self, args),
             Command::Predict(args) => commands::predict::run(self, args),

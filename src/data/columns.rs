@@ -50,6 +50,9 @@ pub(super) fn type_name(data_type: &DataType) -> String {
 /// Brings every text column to one type (`Utf8`), whatever the file's writer chose, and every other column to a type
 /// that Arrow readers of other languages know too; metadata is dropped.
 pub(super) fn plain(batch: &RecordBatch) -> Result<RecordBatch, DataError> {
+    if batch.num_columns() == 0 {
+        return Ok(batch.clone());
+    }
     let mut fields = Vec::with_capacity(batch.num_columns());
     let mut arrays = Vec::with_capacity(batch.num_columns());
     for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {

@@ -1,20 +1,17 @@
 //! `Dataset`: Arrow record batches by split, with column roles.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path};
 
 use arrow::{
-    array::{Array, ArrayRef, StringArray},
+    array::{Array, StringArray},
     record_batch::RecordBatch,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{DataError, columns, table};
-use crate::base::{digest::Digest, fs, plural};
-
-/// The version of `dataset.json` that this program writes and reads.
-const VERSION: u32 = 1;
-/// The key of `dataset.json` that holds the digest of each split's file.
-const DIGESTS: &str = "digests";
+use super::{
+    DataError, columns,
+    files::{DatasetReader, DatasetWriter, no_split},
+};
 
 /// A part of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -133,43 +130,15 @@ impl Roles {
 }
 
 impl Dataset {
-    /// Reads a dataset artifact.
+    /// Reads a dataset artifact whole.
     ///
     /// # Errors
     /// When a file is missing, damaged or of another form.
     pub fn open(dir: &Path) -> Result<Self, DataError> {
-        let path = dir.join("dataset.json");
-        let wrong = |what: String| DataError::content(format!("`{}`: {what}", path.display()));
-        let mut json: serde_json::Value =
-            serde_json::from_slice(&fs::read(&path)?).map_err(|error| wrong(format!("not JSON: {error}")))?;
-        match json.get("version").and_then(serde_json::Value::as_u64) {
-            Some(version) if version == u64::from(VERSION) => {}
-            Some(version) => {
-                return Err(wrong(format!("version {version} of a dataset, this program reads {VERSION}")));
-            }
-            None => return Err(wrong("`version` is missing".to_owned())),
-        }
-        let digests = json.as_object_mut().and_then(|map| map.remove(DIGESTS)).unwrap_or_default();
-        let meta = Meta::deserialize(json).map_err(|error| wrong(error.to_string()))?;
-        let mut splits = BTreeMap::new();
-        for (&split, &rows) in &meta.rows {
-            let path = dir.join(format!("{}.arrow", split.name()));
-            let wrong = |what: String| DataError::content(format!("`{}`: {what}", path.display()));
-            let bytes = fs::read(&path)?;
-            if digests.get(split.name()).and_then(serde_json::Value::as_str) != Some(&Digest::of(&bytes).to_string()) {
-                return Err(wrong("damaged: its content is not what `dataset.json` says".to_owned()));
-            }
-            let batch = table::from_bytes(&path, &bytes)?;
-            if batch.num_rows() != rows {
-                let rows = plural::count(rows, "row");
-                return Err(wrong(format!("{} where `dataset.json` says {rows}", batch.num_rows())));
-            }
-            for (role, column) in meta.roles.columns() {
-                columns::strings(&batch, column).map_err(|error| wrong(format!("{role} column: {error}")))?;
-            }
-            splits.insert(split, batch);
-        }
-        Ok(Self { meta, splits })
+        let reader = DatasetReader::open(dir)?;
+        let whole = |&split: &Split| Ok((split, reader.whole(split)?));
+        let splits = reader.meta().rows.keys().map(whole).collect::<Result<_, DataError>>()?;
+        Ok(Self { meta: reader.meta().clone(), splits })
     }
 
     /// Writes `dataset.json` and one Arrow IPC file a split; the same dataset gives the same bytes.
@@ -177,25 +146,11 @@ impl Dataset {
     /// # Errors
     /// When a file cannot be written.
     pub fn write(&self, dir: &Path) -> Result<(), DataError> {
-        let mut digests = serde_json::Map::new();
+        let mut writer = DatasetWriter::create(dir, self.meta.clone());
         for (split, batch) in &self.splits {
-            let path = dir.join(format!("{}.arrow", split.name()));
-            let bytes = table::to_bytes(batch)
-                .map_err(|error| DataError::content(format!("cannot write `{}`: {error}", path.display())))?;
-            digests.insert(split.name().to_owned(), Digest::of(&bytes).to_string().into());
-            fs::write_atomic(&path, &bytes)?;
+            writer.append(*split, batch)?;
         }
-        let meta = Meta {
-            version: VERSION,
-            rows: self.splits.iter().map(|(split, batch)| (*split, batch.num_rows())).collect(),
-            ..self.meta.clone()
-        };
-        let mut json = serde_json::to_value(&meta).expect("plain data serialises to JSON");
-        json[DIGESTS] = digests.into();
-        let mut json = serde_json::to_vec_pretty(&json).expect("plain data serialises to JSON");
-        json.push(b'\n');
-        fs::write_atomic(&dir.join("dataset.json"), &json)?;
-        Ok(())
+        writer.finish().map(drop)
     }
 
     /// The rows of a split.
@@ -235,41 +190,9 @@ impl Dataset {
         Ok((0..texts.len()).map(|row| texts.value(row).to_owned()).collect())
     }
 
-    /// The same dataset with other texts in some splits (roles `text`, `pair` replaced, all other columns kept).
-    ///
-    /// # Errors
-    /// When the number of texts is not the number of rows.
-    pub fn with_texts(&self, split: Split, texts: Vec<String>, pairs: Option<Vec<String>>) -> Result<Self, DataError> {
-        let batch = self.batch(split)?;
-        let mut arrays = batch.columns().to_vec();
-        let roles = &self.meta.roles;
-        let replaced = [(Some(&roles.text), Some(texts)), (roles.pair.as_ref(), pairs)];
-        for (column, texts) in replaced {
-            let (Some(column), Some(texts)) = (column, texts) else { continue };
-            if texts.len() != batch.num_rows() {
-                return Err(DataError::content(format!(
-                    "{} for {} of `{}`",
-                    plural::count(texts.len(), "text"),
-                    plural::count(batch.num_rows(), "row"),
-                    split.name()
-                )));
-            }
-            let at = columns::position(batch, column)?;
-            arrays[at] = Arc::new(StringArray::from(texts)) as ArrayRef;
-        }
-        let mut new = self.clone();
-        let batch =
-            RecordBatch::try_new(batch.schema(), arrays).map_err(|error| DataError::content(error.to_string()))?;
-        new.splits.insert(split, batch);
-        Ok(new)
-    }
-
     /// The record batch of a split.
     pub(super) fn batch(&self, split: Split) -> Result<&RecordBatch, DataError> {
-        self.splits.get(&split).ok_or_else(|| {
-            let names: Vec<_> = self.splits.keys().map(|split| split.name()).collect();
-            DataError::content(format!("the dataset has no `{}` split, only {}", split.name(), plural::list(&names)))
-        })
+        self.splits.get(&split).ok_or_else(|| no_split(split, self.splits.keys()))
     }
 
     fn label_numbers(&self, split: Split, labels: &StringArray) -> Result<Vec<u32>, DataError> {
@@ -282,41 +205,5 @@ impl Dataset {
             })
         };
         (0..labels.len()).map(number).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn damage_is_found_at_once() {
-        let text = Arc::new(StringArray::from(vec!["a", "b"])) as ArrayRef;
-        let batch = RecordBatch::try_from_iter([("text", text)]).unwrap();
-        let roles = Roles { text: "text".into(), pair: None, label: None, id: None };
-        let (rows, labels) = (BTreeMap::from([(Split::Train, 2)]), Vec::new());
-        let meta = Meta { version: VERSION, roles, labels, rows, source: String::new(), license: String::new() };
-        let dataset = Dataset { meta, splits: BTreeMap::from([(Split::Train, batch)]) };
-        let dir = tempfile::tempdir().unwrap();
-        dataset.write(dir.path()).unwrap();
-        let read = Dataset::open(dir.path()).unwrap();
-        assert_eq!(read.rows(Split::Train).unwrap().ids, ["0", "1"]);
-        assert_eq!(read.rows(Split::Test).unwrap_err().to_string(), "the dataset has no `test` split, only `train`");
-        let arrow = dir.path().join("train.arrow");
-        let mut bytes = fs::read(&arrow).unwrap();
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        fs::write_atomic(&arrow, &bytes).unwrap();
-        let told = |dir: &Path| Dataset::open(dir).unwrap_err().to_string();
-        assert!(told(dir.path()).contains("train.arrow`: damaged"), "{}", told(dir.path()));
-        for (json, expected) in [
-            ("{", "not JSON"),
-            ("{}", "`version` is missing"),
-            ("{\"version\": 2}", "version 2 of a dataset, this program reads 1"),
-            ("{\"version\": 1}", "missing field"),
-        ] {
-            fs::write_atomic(&dir.path().join("dataset.json"), json.as_bytes()).unwrap();
-            assert!(told(dir.path()).contains(expected), "{}", told(dir.path()));
-        }
     }
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use arrow::{
     array::{Array, ArrayRef, Int64Array, StringArray, UInt32Array, new_null_array},
-    compute::{concat_batches, take_record_batch},
+    compute::take_record_batch,
     datatypes::DataType,
-    record_batch::RecordBatch,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{DataError, Dataset, Split, columns};
+use super::{DataError, Meta, RowBatch, columns};
 
 /// The columns that tell where a row comes from; empty in rows that were not made.
-const ORIGIN: [(&str, DataType); 3] = [("parent", DataType::Utf8), ("op", DataType::Utf8), ("seed", DataType::Int64)];
+const ORIGIN: [(&str, DataType); 4] =
+    [("parent", DataType::Utf8), ("op", DataType::Utf8), ("seed", DataType::Int64), ("changes", DataType::Utf8)];
 
 /// A row made from a row of the training split.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,47 +29,53 @@ pub struct DerivedRow {
     pub op: String,
     /// The seed that made it.
     pub seed: i64,
+    /// What was changed in the text that it is made from, as JSON: `[{"op": "replace", "from": [4, 8], "to": "movie"}]`, `from` the
+    /// characters that `to` took the place of.
+    pub changes: String,
 }
 
-impl Dataset {
-    /// The same dataset with rows added to the training split, in order, behind those that are there.
-    ///
-    /// All other columns are those of the row that each was made from, but for the id (`parent~number`) and the columns
-    /// `parent`, `op` and `seed`, which every split gets.
+impl DerivedRow {
+    /// Whether a dataset may have such rows.
     ///
     /// # Errors
-    /// When the dataset has no training split, or one of those columns has a role or another type.
-    pub fn with_derived_rows(&self, rows: &[DerivedRow]) -> Result<Self, DataError> {
-        for (role, column) in self.meta.roles.columns() {
-            if ORIGIN.iter().any(|(name, _)| *name == column) {
-                return Err(DataError::content(format!(
-                    "the column `{column}` is the {role}, but says where a row comes from; rename it with `query`"
-                )));
+    /// When a column that says where a row comes from has a role.
+    pub fn check(meta: &Meta) -> Result<(), DataError> {
+        match meta.roles.columns().find(|(_, column)| ORIGIN.iter().any(|(name, _)| name == column)) {
+            None => Ok(()),
+            Some((role, column)) => Err(DataError::content(format!(
+                "the column `{column}` is the {role}, but says where a row comes from; rename it with `query`"
+            ))),
+        }
+    }
+}
+
+impl RowBatch {
+    /// The same rows with the columns `parent`, `op`, `seed` and `changes`, which are empty in rows that were not made.
+    ///
+    /// # Errors
+    /// When the columns do not fit together.
+    pub fn with_origin(self) -> Result<Self, DataError> {
+        let mut batch = self.batch().clone();
+        for (name, data_type) in ORIGIN {
+            match batch.column_by_name(name) {
+                Some(column) if column.data_type() == &data_type => {}
+                _ => batch = columns::set(&batch, name, new_null_array(&data_type, batch.num_rows()))?,
             }
         }
-        let mut new = self.clone();
-        for batch in new.splits.values_mut() {
-            for (name, data_type) in ORIGIN {
-                match batch.column_by_name(name) {
-                    Some(column) if column.data_type() == &data_type => {}
-                    _ => *batch = columns::set(batch, name, new_null_array(&data_type, batch.num_rows()))?,
-                }
-            }
-        }
-        let originals = new.batch(Split::Train)?.clone();
-        let derived = self.derived(&originals, rows)?;
-        let all = concat_batches(&originals.schema(), [&originals, &derived])
-            .map_err(|error| DataError::content(error.to_string()))?;
-        new.meta.rows.insert(Split::Train, all.num_rows());
-        new.splits.insert(Split::Train, all);
-        Ok(new)
+        self.with_batch(batch)
     }
 
-    fn derived(&self, originals: &RecordBatch, rows: &[DerivedRow]) -> Result<RecordBatch, DataError> {
-        let places: UInt32Array = rows.iter().map(|row| Some(row.row as u32)).collect();
+    /// Rows that were made from these. All other columns are those of the row that each was made from, but for the id
+    /// (`parent~number`) and the columns that say where it comes from.
+    ///
+    /// # Errors
+    /// When the columns do not fit together.
+    pub fn derived(self, rows: &[DerivedRow]) -> Result<Self, DataError> {
+        let own = self.with_origin()?;
+        let places: UInt32Array = rows.iter().map(|row| Some((row.row as u64 - own.first_row()) as u32)).collect();
         let mut derived =
-            take_record_batch(originals, &places).map_err(|error| DataError::content(error.to_string()))?;
-        let roles = &self.meta.roles;
+            take_record_batch(own.batch(), &places).map_err(|error| DataError::content(error.to_string()))?;
+        let roles = own.roles();
         let parents: Vec<String> = match &roles.id {
             Some(id) => {
                 let ids = columns::strings(&derived, id)?;
@@ -85,14 +91,16 @@ impl Dataset {
         derived = columns::set(&derived, &roles.text, text(rows.iter().map(|row| row.text.clone()).collect()))?;
         derived = columns::set(&derived, "parent", text(parents))?;
         derived = columns::set(&derived, "op", text(rows.iter().map(|row| row.op.clone()).collect()))?;
-        columns::set(&derived, "seed", Arc::new(rows.iter().map(|row| Some(row.seed)).collect::<Int64Array>()))
+        derived = columns::set(&derived, "changes", text(rows.iter().map(|row| row.changes.clone()).collect()))?;
+        let seeds: Int64Array = rows.iter().map(|row| Some(row.seed)).collect();
+        own.with_batch(columns::set(&derived, "seed", Arc::new(seeds))?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Import, Limit, Roles, SplitBy};
+    use crate::data::{Dataset, DatasetReader, DatasetWriter, Import, Limit, Roles, Split, SplitBy};
 
     #[test]
     fn derived_rows_carry_their_origin_and_all_splits_one_schema() {
@@ -105,13 +113,32 @@ mod tests {
             roles,
             split: SplitBy::Column("split".into()),
             limit: Limit::None,
+            max_rejected: 0,
             seed: 0,
             source: String::new(),
             license: String::new(),
         };
-        let dataset = import.read(&path, "t.csv").unwrap().0;
-        let row = DerivedRow { row: 1, number: 2, text: "bb".into(), op: "insert".into(), seed: 7 };
-        let once = dataset.with_derived_rows(&[row]).unwrap();
+        let dir = |name: &str| dir.path().join(name);
+        std::fs::create_dir(dir("read")).unwrap();
+        import.write(&path, "t.csv", &dir("read"), &mut |_, _| Ok(())).unwrap();
+        // Adds rows to a dataset, as a stage does.
+        let add = |from: &str, to: &str, row: DerivedRow| {
+            let reader = DatasetReader::open(&dir(from)).unwrap();
+            DerivedRow::check(reader.meta()).unwrap();
+            std::fs::create_dir(dir(to)).unwrap();
+            let mut writer = DatasetWriter::create(&dir(to), reader.meta().clone());
+            let batches: Vec<_> =
+                reader.batches().into_iter().map(|(split, at)| reader.read(split, at).unwrap()).collect();
+            for rows in &batches {
+                writer.write(&rows.clone().with_origin().unwrap()).unwrap();
+            }
+            writer.write(&batches[0].clone().derived(&[row]).unwrap()).unwrap();
+            writer.finish().unwrap();
+            Dataset::open(&dir(to)).unwrap()
+        };
+        let row =
+            DerivedRow { row: 1, number: 2, text: "bb".into(), op: "insert".into(), seed: 7, changes: "[]".into() };
+        let once = add("read", "once", row);
         let rows = once.rows(Split::Train).unwrap();
         assert_eq!((rows.texts[2].as_str(), rows.ids[2].as_str(), rows.labels.unwrap()), ("bb", "y~2", vec![1, 0, 0]));
         assert_eq!(once.meta.rows[&Split::Train], 3);
@@ -120,13 +147,12 @@ mod tests {
         assert!(columns::strings(train, "parent").unwrap().is_null(0));
         assert_eq!(train.schema(), once.splits[&Split::Test].schema());
         // Made from what was made: the first origin stays with its row.
-        let row = DerivedRow { row: 2, number: 1, text: "bbb".into(), op: "mask".into(), seed: 8 };
-        let twice = once.with_derived_rows(&[row]).unwrap();
+        let row =
+            DerivedRow { row: 2, number: 1, text: "bbb".into(), op: "mask".into(), seed: 8, changes: "[]".into() };
+        let twice = add("once", "twice", row);
         let train = &twice.splits[&Split::Train];
         let ops = columns::strings(train, "op").unwrap();
         assert_eq!((ops.value(2), ops.value(3)), ("insert", "mask"));
         assert_eq!(twice.rows(Split::Train).unwrap().ids[3], "y~2~1");
-        twice.write(dir.path()).unwrap();
-        assert_eq!(Dataset::open(dir.path()).unwrap().meta, twice.meta);
     }
 }

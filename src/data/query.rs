@@ -19,7 +19,7 @@ use polars::{
     sql::SQLContext,
 };
 
-use super::{DataError, Dataset, Meta, Roles, Split, columns, split};
+use super::{DataError, Dataset, Meta, Roles, Split, columns, import, split};
 use crate::base::plural;
 
 /// The table of the dataset that is queried.
@@ -224,19 +224,28 @@ fn dataset(answer: &RecordBatch, meta: &Meta, roles: &Roles) -> Result<Dataset, 
     for (_, column) in roles.columns() {
         answer = columns::as_text(&answer, column).map_err(missing)?;
     }
-    super::import::check_values(&answer, roles).map_err(missing)?;
+    import::check_values(&answer, roles).map_err(missing)?;
     if answer.schema().index_of(SPLIT).is_err() {
         return Err(DataError::content(
             "the answer of the query has no column `split`: select it, or all columns with `SELECT *`",
         ));
     }
-    let rows = split::assign(&answer, &super::SplitBy::Column(SPLIT.to_owned()), 0).map_err(missing)?;
+    let rows = split::by_column(&answer, SPLIT).map_err(missing)?;
     answer.remove_column(columns::position(&answer, SPLIT)?);
     let mut splits: BTreeMap<Split, RecordBatch> = BTreeMap::new();
     for (split, rows) in rows {
         splits.insert(split, split::take(&answer, &rows)?);
     }
-    let labels = super::import::labels(&splits, roles, &super::SplitBy::Column(SPLIT.to_owned())).map_err(missing)?;
+    let labels = match &roles.label {
+        None => Vec::new(),
+        Some(column) => {
+            let mut found = BTreeMap::new();
+            for (split, batch) in &splits {
+                found.insert(*split, columns::strings(batch, column)?.iter().flatten().map(str::to_owned).collect());
+            }
+            import::labels(&found, column, "").map_err(missing)?
+        }
+    };
     let rows = splits.iter().map(|(split, batch)| (*split, batch.num_rows())).collect();
     let meta = Meta { roles: roles.clone(), labels, rows, ..meta.clone() };
     Ok(Dataset { meta, splits })
@@ -258,7 +267,15 @@ mod tests {
         write_atomic(&path, table.as_bytes()).unwrap();
         let roles = Roles { text: text.into(), pair: None, label: label.map(Into::into), id: Some("id".into()) };
         let split = crate::data::SplitBy::Column("split".into());
-        let import = Import { roles, split, limit: Limit::None, seed: 0, source: "s".into(), license: "l".into() };
+        let import = Import {
+            roles,
+            split,
+            limit: Limit::None,
+            max_rejected: 0,
+            seed: 0,
+            source: "s".into(),
+            license: "l".into(),
+        };
         import.read(&path, "t.csv").unwrap().0
     }
 

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use arrow::{
-    array::{Array, UInt32Array},
+    array::{Array, StringArray, UInt32Array},
     compute::take_record_batch,
     record_batch::RecordBatch,
 };
@@ -13,7 +13,7 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{DataError, Split, columns};
+use super::{DataError, Split, codes::Codes, columns};
 use crate::base::{plural, rng, suggest};
 
 /// How rows are split: `split`, or `{train: 0.8, validation: 0.1, test: 0.1, by: label}`.
@@ -64,18 +64,6 @@ impl Fractions {
     }
 }
 
-/// The rows of each split, in file order.
-pub(super) fn assign(batch: &RecordBatch, by: &SplitBy, seed: u64) -> Result<BTreeMap<Split, Vec<u32>>, DataError> {
-    let rows = match by {
-        SplitBy::Column(column) => by_column(batch, column)?,
-        SplitBy::Fractions(fractions) => by_fractions(batch, fractions, seed)?,
-    };
-    if !rows.contains_key(&Split::Train) {
-        return Err(DataError::content("no row is in the split `train`"));
-    }
-    Ok(rows)
-}
-
 /// The rows of these numbers.
 pub(super) fn take(batch: &RecordBatch, rows: &[u32]) -> Result<RecordBatch, DataError> {
     take_record_batch(batch, &UInt32Array::from(rows.to_vec())).map_err(|error| DataError::content(error.to_string()))
@@ -91,80 +79,94 @@ pub(super) fn named(name: &str) -> Option<Split> {
     }
 }
 
-fn by_column(batch: &RecordBatch, column: &str) -> Result<BTreeMap<Split, Vec<u32>>, DataError> {
+/// The split that a row names in a column, or why it names none.
+pub(super) fn of_row(values: &StringArray, row: usize, column: &str) -> Result<Split, String> {
+    if values.is_null(row) {
+        return Err(format!("`{column}` is empty"));
+    }
+    let value = values.value(row);
+    named(value).ok_or_else(|| {
+        let help = suggest::help(value, &Split::ALL.map(Split::name)).unwrap_or_default();
+        format!("`{column}` is `{value}`, which is no split; {help}")
+    })
+}
+
+/// The rows of each split, in their order.
+pub(super) fn by_column(batch: &RecordBatch, column: &str) -> Result<BTreeMap<Split, Vec<u32>>, DataError> {
     let values = columns::strings(batch, column)?;
     let mut rows: BTreeMap<Split, Vec<u32>> = BTreeMap::new();
     for row in 0..values.len() {
-        if values.is_null(row) {
-            return Err(DataError::content(format!("row {}: `{column}` is empty", row + 1)));
-        }
-        let value = values.value(row);
-        let split = named(value).ok_or_else(|| {
-            let help = suggest::help(value, &Split::ALL.map(Split::name)).unwrap_or_default();
-            DataError::content(format!("row {}: `{column}` is `{value}`, which is no split; {help}", row + 1))
-        })?;
+        let split = of_row(values, row, column);
+        let split = split.map_err(|reason| DataError::content(format!("row {}: {reason}", row + 1)))?;
         rows.entry(split).or_default().push(row as u32);
     }
-    Ok(rows)
+    if rows.contains_key(&Split::Train) { Ok(rows) } else { Err(no_train()) }
 }
 
+/// What to say where nothing can be learned from.
+pub(super) fn no_train() -> DataError {
+    DataError::content("no row is in the split `train`")
+}
+
+/// The split of every row, where `strata` says which stratum each is in.
+///
 /// Splits every stratum by the same shares. The sizes of the splits are exact (largest remainder over all rows), and each
 /// stratum's part of a split is within one row of its share. Small strata are served first, so that a rare label is in
 /// `train`.
-fn by_fractions(batch: &RecordBatch, fractions: &Fractions, seed: u64) -> Result<BTreeMap<Split, Vec<u32>>, DataError> {
-    let count = batch.num_rows();
-    let mut strata: BTreeMap<Option<&str>, Vec<u32>> = BTreeMap::new();
-    let text;
-    match &fractions.by {
-        None => drop(strata.insert(None, (0..count as u32).collect())),
-        Some(column) => {
-            text = columns::as_text(batch, column)?;
-            let values = columns::strings(&text, column)?;
-            for (row, value) in (0..).zip(values.iter()) {
-                strata.entry(value).or_default().push(row);
-            }
-        }
+pub(super) fn by_fractions(strata: &Codes, fractions: &Fractions, seed: u64) -> Result<Vec<Split>, DataError> {
+    let count = strata.rows().len();
+    // The rows of each stratum behind each other, strata in the order of their values.
+    let mut ranges = Vec::with_capacity(strata.values().len());
+    let mut rows = vec![0_u32; count];
+    let mut starts = vec![0; strata.values().len()];
+    let mut start = 0;
+    for (code, size) in strata.sizes_by_value() {
+        starts[code] = start;
+        ranges.push(start..start + size);
+        start += size;
     }
-    let mut strata: Vec<_> = strata.into_values().collect();
+    for (row, &code) in (0..).zip(strata.rows()) {
+        rows[starts[usize::from(code)]] = row;
+        starts[usize::from(code)] += 1;
+    }
     let mut random = rng::stream(seed, "split");
-    for stratum in &mut strata {
-        rng::shuffle(&mut random, stratum);
+    for range in &ranges {
+        rng::shuffle(&mut random, &mut rows[range.clone()]);
     }
-    strata.sort_by_key(Vec::len);
+    ranges.sort_by_key(ExactSizeIterator::len);
 
     let shares = fractions.shares();
-    let sizes: Vec<[usize; 3]> = strata.iter().map(|stratum| floors(stratum.len(), shares)).collect();
+    let sizes: Vec<[usize; 3]> = ranges.iter().map(|range| floors(range.len(), shares)).collect();
     let mut open = largest_remainder(count, shares);
     for size in &sizes {
         (0..3).for_each(|split| open[split] -= size[split]);
     }
-    let mut rows: BTreeMap<Split, Vec<u32>> = BTreeMap::new();
-    for (stratum, mut size) in strata.iter().zip(sizes) {
-        let floors = size;
-        for _ in floors.iter().sum::<usize>()..stratum.len() {
-            let split = neediest(stratum.len(), shares, size, |split| open[split] > 0);
+    let mut splits = vec![Split::Train; count];
+    let mut totals = [0; 3];
+    for (range, mut size) in ranges.into_iter().zip(sizes) {
+        let length = range.len();
+        for _ in size.iter().sum::<usize>()..length {
+            let split = neediest(length, shares, size, |split| open[split] > 0);
             size[split] += 1;
             open[split] -= 1;
         }
-        let mut rest = stratum.as_slice();
-        for (split, size) in Split::ALL.into_iter().zip(size) {
+        let mut rest = &rows[range];
+        for (at, (split, size)) in Split::ALL.into_iter().zip(size).enumerate() {
             let (part, more) = rest.split_at(size);
             rest = more;
-            if !part.is_empty() {
-                rows.entry(split).or_default().extend(part);
+            totals[at] += size;
+            for &row in part {
+                splits[row as usize] = split;
             }
         }
     }
-    for (split, share) in Split::ALL.into_iter().zip(shares) {
-        if share > 0.0 && !rows.contains_key(&split) {
+    for ((split, share), total) in Split::ALL.into_iter().zip(shares).zip(totals) {
+        if share > 0.0 && total == 0 {
             let rows = plural::count(count, "row");
             return Err(DataError::content(format!("the split `{}` would be empty: {share} of {rows}", split.name())));
         }
     }
-    for rows in rows.values_mut() {
-        rows.sort_unstable();
-    }
-    Ok(rows)
+    Ok(splits)
 }
 
 /// The whole rows of each share; `1e-9` because 0.1 × 30 is not quite 3.
@@ -243,6 +245,31 @@ mod tests {
 
     fn table(name: &str, values: Vec<&str>) -> RecordBatch {
         RecordBatch::try_from_iter([(name, Arc::new(StringArray::from(values)) as ArrayRef)]).unwrap()
+    }
+
+    /// The rows of each split.
+    fn assign(batch: &RecordBatch, by: &SplitBy, seed: u64) -> Result<BTreeMap<Split, Vec<u32>>, DataError> {
+        let fractions = match by {
+            SplitBy::Column(column) => return by_column(batch, column),
+            SplitBy::Fractions(fractions) => fractions,
+        };
+        let mut strata = Codes::default();
+        for row in 0..batch.num_rows() {
+            let value = fractions.by.as_ref().map(|column| columns::strings(batch, column).unwrap().value(row));
+            strata.push(value).unwrap();
+        }
+        let mut rows: BTreeMap<Split, Vec<u32>> = BTreeMap::new();
+        for (row, split) in (0..).zip(by_fractions(&strata, fractions, seed)?) {
+            rows.entry(split).or_default().push(row);
+        }
+        Ok(rows)
+    }
+
+    #[test]
+    fn a_seed_gives_the_rows_that_it_always_gave() {
+        let table = table("label", (0..20).map(|i| ["x", "y", "z"][i % 3]).collect());
+        let rows = assign(&table, &fractions(0.6, 0.2, 0.2, Some("label")), 7).unwrap();
+        assert_eq!((&rows[&Split::Validation], &rows[&Split::Test]), (&vec![6, 7, 8, 15], &vec![1, 2, 12, 19]));
     }
 
     fn fractions(train: f64, validation: f64, test: f64, by: Option<&str>) -> SplitBy {

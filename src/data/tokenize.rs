@@ -2,10 +2,12 @@
 
 mod bpe;
 mod chunks;
+mod count;
 mod pieces;
 mod sentences;
 mod settings;
 mod trust;
+mod whole_words;
 mod word_piece;
 
 use std::path::Path;

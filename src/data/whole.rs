@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{DataError, Dataset, Meta, Roles, Split, columns, import::check_values, readers};
+use super::{
+    DataError, DatasetWriter, Meta, Roles, Split, columns,
+    import::{Files, Rejects, Rules},
+};
 
 /// Reads a file and writes it as a dataset into a folder: all its rows, in their order, are the test split. Returns how
 /// many.
@@ -12,31 +15,30 @@ use super::{DataError, Dataset, Meta, Roles, Split, columns, import::check_value
 pub fn import_whole(path: &Path, text: &str, pair: Option<&str>, into: &Path) -> Result<usize, DataError> {
     let roles = Roles { text: text.to_owned(), pair: pair.map(str::to_owned), label: None, id: None };
     let named: Vec<&str> = roles.columns().map(|(_, column)| column).collect();
-    let mut batch = readers::read(path, &named)?;
-    for column in &named {
-        batch = columns::as_text(&batch, column)?;
-    }
-    check_values(&batch, &roles)?;
-    let positions = named.iter().map(|column| columns::position(&batch, column)).collect::<Result<Vec<_>, _>>()?;
-    let batch = batch.project(&positions).map_err(|error| DataError::content(error.to_string()))?;
-    let rows = batch.num_rows();
+    let files = Files::behind(path, &path.display().to_string())?;
+    let (labels, rows, license) = (Vec::new(), BTreeMap::new(), String::new());
     let source = path.display().to_string();
-    let meta = Meta {
-        version: 1,
-        roles,
-        labels: Vec::new(),
-        rows: BTreeMap::from([(Split::Test, rows)]),
-        source,
-        license: String::new(),
-    };
-    Dataset { meta, splits: BTreeMap::from([(Split::Test, batch)]) }.write(into)?;
-    Ok(rows)
+    let meta = Meta { version: 1, roles: roles.clone(), labels, rows, source, license };
+    let mut writer = DatasetWriter::create(into, meta);
+    files.read(&named, None, |_, mut portion| {
+        let rules = Rules { roles: &roles, split: None };
+        rules.judge(&mut portion)?;
+        Rejects::new(0).add("", portion.bad)?;
+        let rows = &portion.rows;
+        let positions = named.iter().map(|column| columns::position(rows, column)).collect::<Result<Vec<_>, _>>()?;
+        let rows = rows.project(&positions).map_err(|error| DataError::content(error.to_string()))?;
+        writer.append(Split::Test, &rows)
+    })?;
+    match writer.finish()?.rows.get(&Split::Test) {
+        Some(&rows) if rows > 0 => Ok(rows),
+        _ => Err(DataError::content(format!("{}: no rows", path.display()))),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::fs::write_atomic;
+    use crate::{base::fs::write_atomic, data::Dataset};
 
     #[test]
     fn all_rows_are_kept_in_their_order() {

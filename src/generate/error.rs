@@ -11,6 +11,9 @@ pub enum GenerateError {
     /// The text cannot be tokenised, or the tokens are no text.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The model cannot do what is asked of it; the text says why.
+    #[error("{0}")]
+    Unfit(String),
     /// A setting is of no use; the text names it.
     #[error("{0}")]
     Setting(String),

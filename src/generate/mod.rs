@@ -1,7 +1,9 @@
-//! Texts that a decoder writes: greedily or by beam search, token for token as `transformers` does.
+//! Texts that a decoder writes, greedily or by beam search, token for token as `transformers` does; and words that an encoder guesses
+//! for blanks.
 
 mod beams;
 mod error;
+mod fill;
 mod greedy;
 mod rules;
 mod settings;
@@ -11,6 +13,7 @@ mod summarizer;
 mod tests;
 
 pub use error::GenerateError;
+pub use fill::{Filler, Guess};
 pub use settings::{Generation, Settings, Stopping};
 pub use summarizer::{Summarizer, Summary};
 

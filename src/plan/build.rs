@@ -7,7 +7,7 @@ use std::{
 
 use super::{DeviceRequest, Plan, PlanNode, graph};
 use crate::{
-    base::digest::Digest,
+    base::{digest::Digest, inputs},
     recipe::{Diagnostic, Diagnostics, Recipe, Step},
     stage::Registry,
 };
@@ -97,7 +97,7 @@ fn digest_files(recipe: &Recipe) -> Result<Vec<BTreeMap<String, Digest>>, Diagno
             let path = recipe.dir.join(written);
             let digest = match known.get(&path) {
                 Some(digest) => Ok(*digest),
-                None => digest(&path),
+                None => inputs::digest_of(&path),
             };
             match digest {
                 Ok(digest) => {
@@ -110,10 +110,6 @@ fn digest_files(recipe: &Recipe) -> Result<Vec<BTreeMap<String, Digest>>, Diagno
         all.push(files);
     }
     if faults.is_empty() { Ok(all) } else { Err(Diagnostics::new(recipe.source_file.clone(), faults)) }
-}
-
-fn digest(path: &Path) -> std::io::Result<Digest> {
-    if path.is_dir() { Digest::of_dir(path) } else { Digest::of_file(path) }
 }
 
 fn unreadable(step: &Step, path: &Path, error: &std::io::Error) -> Diagnostic {

@@ -85,7 +85,7 @@ pub fn dot(plan: &Plan) -> String {
             ArtifactKind::Scores => "note",
             ArtifactKind::Report => "tab",
             ArtifactKind::Export => "component",
-            ArtifactKind::Dataset | ArtifactKind::Model => "box",
+            ArtifactKind::Dataset | ArtifactKind::Model | ArtifactKind::Lexicon => "box",
         };
         let label =
             if node.name == node.spec.kind { node.name.clone() } else { format!("{}\n{}", node.name, node.spec.kind) };

@@ -75,7 +75,7 @@ impl Plan {
             // The ordinal is another device with other times.
             key["device"] = json!(device);
         }
-        if of.spec.computes && device == DeviceId::Cpu {
+        if device == DeviceId::Cpu && (of.spec.computes)(&of.params) {
             key["kernels"] = json!(machine.kernels);
         }
         if of.spec.sees_run {

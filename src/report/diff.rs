@@ -2,7 +2,7 @@
 
 /// A stretch of text that both have, or only one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub enum Piece {
     /// In both.
     Same(String),
     /// In the text before only.
@@ -15,7 +15,8 @@ pub(super) enum Piece {
 const MOST_TOKENS: usize = 400;
 
 /// The pieces that turn one text into the other: a longest common subsequence of words, blanks and marks.
-pub(super) fn words(before: &str, after: &str) -> Vec<Piece> {
+#[must_use]
+pub fn words(before: &str, after: &str) -> Vec<Piece> {
     let (before, after) = (tokens(before), tokens(after));
     let lengths = common_lengths(&before, &after);
     let at = |i: usize, j: usize| lengths[i * (after.len() + 1) + j];

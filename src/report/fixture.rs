@@ -1,10 +1,11 @@
 //! A finished run by hand, in the shape that stages leave behind, for the tests of this module.
 
+mod data;
 mod longdoc;
 
 use std::collections::BTreeMap;
 
-pub(super) use self::longdoc::longdoc;
+pub(super) use self::{data::looked_at, longdoc::longdoc};
 
 use crate::{
     base::digest::Digest,

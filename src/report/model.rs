@@ -1,5 +1,9 @@
 //! What a report shows, as plain data.
 
+mod data;
+
+pub use data::{DataProfile, DataSide, DataSplit, LengthShape};
+
 use crate::stage::{Confusion, Metric, RunStatus, Sample, Verdict};
 
 /// What whoever asks for a report may choose.
@@ -58,6 +62,8 @@ pub struct Report {
     pub curves: Vec<CurvePlot>,
     /// Confusion matrices.
     pub confusions: Vec<ConfusionLine>,
+    /// What is in datasets.
+    pub data: Vec<DataProfile>,
     /// Texts before and after data stages.
     pub samples: Vec<StageSamples>,
     /// The stages, in the order of the recipe.

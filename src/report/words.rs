@@ -1,6 +1,6 @@
 //! Numbers as a reader wants them: `3.9× faster`, `1.4 points`, `22.7 M`.
 
-use super::model::{Difference, Gain, LengthPoint, LengthTable, SeedLine};
+use super::model::{DataSide, Difference, Gain, LengthPoint, LengthTable, SeedLine};
 use crate::{
     base::units,
     stage::{Metric, RunStatus, Unit},
@@ -245,6 +245,28 @@ pub(super) fn known_costs(table: &LengthTable) -> Vec<&'static str> {
     }
     known
 }
+
+/// A number of a split in words, where it was found.
+pub(super) type DataValue = fn(&DataSide) -> Option<String>;
+
+/// The columns of a table of splits. A dash would say that something is not known: what is not there is not shown.
+pub(super) const DATA_COLUMNS: &[(&str, DataValue)] = &[
+    ("Rows", |side| Some(units::thousands(side.rows))),
+    ("Words: median", |side| Some(format!("{:.0}", side.words.median))),
+    ("95 %", |side| Some(format!("{:.0}", side.words.p95))),
+    ("Most", |side| Some(units::thousands(side.words.max))),
+    ("Tokens: median", |side| side.tokens.as_ref().map(|tokens| format!("{:.0}", tokens.median))),
+    ("95 %", |side| side.tokens.as_ref().map(|tokens| format!("{:.0}", tokens.p95))),
+    ("Cut", |side| {
+        let of = side.tokens.as_ref()?.rows;
+        side.longer.map(|longer| percent(longer as f64 / of.max(1) as f64))
+    }),
+    ("Distinct words", |side| Some(compact(side.distinct as f64))),
+    ("Duplicates", |side| Some(units::thousands(side.duplicates))),
+    ("In an earlier split", |side| Some(units::thousands(side.leaks))),
+    ("Empty", |side| (side.empty > 0).then(|| units::thousands(side.empty))),
+    ("Odd characters", |side| (side.odd > 0).then(|| units::thousands(side.odd))),
+];
 
 /// How long a stage ran.
 pub(super) fn seconds(seconds: f64) -> String {

@@ -76,6 +76,25 @@ impl Executor {
         }
     }
 
+    /// The logits of some tokens of a batch, `[positions, vocab_size]`; none where there is no masked-LM head. On the CPU, others
+    /// are not computed.
+    ///
+    /// # Errors
+    /// As [`Self::logits`], and when positions do not ascend or are no tokens of the batch.
+    pub fn logits_at(&self, batch: Packed<'_>, positions: &[usize]) -> Result<Option<Vec<f32>>, ModelError> {
+        match &self.place {
+            Place::Cpu(engine) => engine.logits_at(batch, positions),
+            Place::Device(model) if model.head == Head::MaskedLm => {
+                super::check_positions(batch, positions)?;
+                let Some(logits) = model.forward(batch, Keep::default())?.logits else { return Ok(None) };
+                let rows: Vec<u32> = positions.iter().map(|position| *position as u32).collect();
+                let rows = Tensor::new(rows, logits.device())?;
+                Ok(Some(logits.index_select(&rows, 0)?.flatten_all()?.to_vec1()?))
+            }
+            Place::Device(_) => Ok(None),
+        }
+    }
+
     /// The logits, or without a head the last hidden state.
     ///
     /// # Errors

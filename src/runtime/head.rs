@@ -100,6 +100,22 @@ impl Classifier {
     }
 }
 
+impl TokenHead {
+    /// The logits of some tokens of a chunk whose last hidden state is in `arena.x`.
+    pub(super) fn at(&self, engine: &Engine, tokens: impl Iterator<Item = usize>, arena: &mut Arena, out: &mut [f32]) {
+        let hidden = engine.spec.hidden_size;
+        let Arena { x, wide, narrow, quantized, .. } = arena;
+        narrow.clear();
+        tokens.for_each(|token| narrow.extend_from_slice(&x[token * hidden..(token + 1) * hidden]));
+        let rows = narrow.len() / hidden;
+        let width = self.transform.norm.width();
+        grow(wide, rows * width);
+        let transformed = &mut wide[..rows * width];
+        self.transform.forward(narrow, quantized, transformed);
+        self.decoder.forward(transformed, quantized, After::default(), out);
+    }
+}
+
 impl Answer {
     pub(super) fn new(spec: &EncoderSpec, head: &Head, weights: &mut Weights) -> Result<Self, ModelError> {
         match head {

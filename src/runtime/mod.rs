@@ -136,9 +136,34 @@ impl Engine {
             let at = |row: usize| width * if is_by_row { row } else { batch.offsets[row] };
             at(rows.start)..at(rows.end)
         };
-        self.each_chunk(batch, &mut out, place, |chunk, threads, arena, out| {
+        self.each_chunk(batch, &mut out, place, |_, chunk, threads, arena, out| {
             self.through(chunk, threads, !self.answer.needs_all_tokens(), arena);
             self.answer.run(self, chunk, arena, out);
+        });
+        Ok(Some(out))
+    }
+
+    /// The logits of some tokens of a batch, `[positions, vocab_size]`, in the order of the positions, which ascend; none where
+    /// there is no masked-LM head. What a token gets does not depend on which others are asked for.
+    ///
+    /// # Errors
+    /// As [`Self::logits`], and when a position is no token of the batch.
+    pub fn logits_at(&self, batch: Packed<'_>, positions: &[usize]) -> Result<Option<Vec<f32>>, ModelError> {
+        self.check(batch)?;
+        let Answer::PredictTokens(head) = &self.answer else { return Ok(None) };
+        check_positions(batch, positions)?;
+        let width = self.spec.vocab_size;
+        let mut out = vec![0.0; width * positions.len()];
+        let before = |token: usize| positions.partition_point(|position| *position < token);
+        let places = |rows: &Range<usize>| before(batch.offsets[rows.start])..before(batch.offsets[rows.end]);
+        let place = |rows: &Range<usize>| places(rows).start * width..places(rows).end * width;
+        self.each_chunk(batch, &mut out, place, |rows, chunk, threads, arena, out| {
+            let asked = &positions[places(rows)];
+            if asked.is_empty() {
+                return;
+            }
+            self.through(chunk, threads, false, arena);
+            head.at(self, asked.iter().map(|position| position - batch.offsets[rows.start]), arena, out);
         });
         Ok(Some(out))
     }
@@ -160,7 +185,7 @@ impl Engine {
         let hidden = self.spec.hidden_size;
         let mut out = vec![0.0; batch.input_ids.len() * hidden];
         let place = |rows: &Range<usize>| batch.offsets[rows.start] * hidden..batch.offsets[rows.end] * hidden;
-        self.each_chunk(batch, &mut out, place, |chunk, threads, arena, out| {
+        self.each_chunk(batch, &mut out, place, |_, chunk, threads, arena, out| {
             self.through(chunk, threads, false, arena);
             out.copy_from_slice(&arena.x[..out.len()]);
         });
@@ -199,7 +224,7 @@ impl Engine {
         batch: Packed<'_>,
         out: &mut [f32],
         place: impl Fn(&Range<usize>) -> Range<usize>,
-        run: impl Fn(Chunk<'_>, usize, &mut Arena, &mut [f32]) + Sync,
+        run: impl Fn(&Range<usize>, Chunk<'_>, usize, &mut Arena, &mut [f32]) + Sync,
     ) {
         let threads = rayon::current_num_threads();
         let chunks = chunks(batch.offsets, threads);
@@ -228,7 +253,7 @@ impl Engine {
             }
             let (input_ids, type_ids) = (&batch.input_ids[start..end], &batch.type_ids[start..end]);
             let chunk = Chunk { input_ids, type_ids, offsets: &offsets, globals: &globals };
-            run(chunk, threads_of_a_chunk, &mut arena, part);
+            run(&rows, chunk, threads_of_a_chunk, &mut arena, part);
             (arena.offsets, arena.globals) = (offsets, globals);
             if let Ok(mut arenas) = self.arenas.lock() {
                 arenas.push(arena);
@@ -343,6 +368,17 @@ impl Engine {
     fn qkv_width(&self, index: usize) -> usize {
         self.layers.get(index).map_or(0, |layer| layer.attention.qkv_width())
     }
+}
+
+/// Demands that positions ascend and are tokens of a batch.
+fn check_positions(batch: Packed<'_>, positions: &[usize]) -> Result<(), ModelError> {
+    let tokens = batch.input_ids.len();
+    if positions.is_sorted() && positions.last().is_none_or(|last| *last < tokens) {
+        return Ok(());
+    }
+    Err(ModelError::Checkpoint(format!(
+        "positions that do not ascend, or are not below the {tokens} tokens of their batch"
+    )))
 }
 
 /// Rows of two matrices, some at a time; the second may have no columns.

@@ -168,6 +168,41 @@ fn threads_and_neighbours_do_not_change_a_bit() {
 }
 
 #[test]
+fn some_tokens_get_what_they_get_among_all() {
+    let mut masked = 0;
+    for name in MODELS {
+        for model in [load(name), int8(load(name), true, &[])] {
+            let engine = Engine::new(model).unwrap();
+            let rows = Rows::of(&engine.spec, 30);
+            let width = engine.spec.vocab_size;
+            let positions: Vec<usize> = (0..rows.input_ids.len()).filter(|at| at % 7 == 3 || at % 11 == 0).collect();
+            let run = |threads: usize, positions: &[usize]| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| engine.logits_at(rows.packed(), positions).unwrap())
+            };
+            let found = run(1, &positions);
+            assert_eq!(found.is_some(), engine.head == Head::MaskedLm, "{name}");
+            let Some(found) = found else { continue };
+            masked += 1;
+            let all = engine.logits(rows.packed()).unwrap().unwrap();
+            for (at, position) in positions.iter().enumerate() {
+                assert_eq!(
+                    found[at * width..(at + 1) * width],
+                    all[position * width..(position + 1) * width],
+                    "{name}"
+                );
+            }
+            assert_eq!(run(3, &positions).unwrap(), found);
+            assert_eq!(run(2, &[]).unwrap(), Vec::<f32>::new());
+            for wrong in [vec![3, 2], vec![rows.input_ids.len()]] {
+                assert!(engine.logits_at(rows.packed(), &wrong).is_err());
+            }
+        }
+    }
+    assert!(masked > 2, "no model with a masked-LM head was tried");
+}
+
+#[test]
 fn what_is_wrong_with_a_batch_is_said() {
     let engine = Engine::new(load("tiny-classifier")).unwrap();
     let ids = vec![1_u32; 30];

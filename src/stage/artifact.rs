@@ -15,6 +15,8 @@ pub enum ArtifactKind {
     Dataset,
     /// A Hugging Face directory.
     Model,
+    /// Words and their synonyms: `lexicon.tsv`.
+    Lexicon,
     /// Numbers: `scores.json`.
     Scores,
     /// `index.html`, `report.md`, `metrics.json`, `junit.xml`, `bench.json`.
@@ -28,6 +30,7 @@ impl fmt::Display for ArtifactKind {
         f.write_str(match self {
             Self::Dataset => "dataset",
             Self::Model => "model",
+            Self::Lexicon => "lexicon",
             Self::Scores => "scores",
             Self::Report => "report",
             Self::Export => "export",

@@ -73,6 +73,11 @@ pub trait Stage: 'static {
         Vec::new()
     }
 
+    /// [`Self::COMPUTES`], of a stage that does so with some parameters only.
+    fn computes(_params: &Self::Params) -> bool {
+        Self::COMPUTES
+    }
+
     /// What the fingerprint says of the parameters; all of them unless a stage knows that some cannot change its output.
     fn identity(params: &Self::Params) -> Value {
         serde_json::to_value(params).unwrap_or_default()

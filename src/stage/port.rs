@@ -28,6 +28,12 @@ impl Port {
         Self::one(name, ArtifactKind::Model)
     }
 
+    /// A port for one table of synonyms.
+    #[must_use]
+    pub const fn lexicon(name: &'static str) -> Self {
+        Self::one(name, ArtifactKind::Lexicon)
+    }
+
     /// A port for the scores of a stage.
     #[must_use]
     pub const fn scores(name: &'static str) -> Self {

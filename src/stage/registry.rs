@@ -9,7 +9,6 @@ use super::{ArtifactKind, Comparison, Fault, Faults, Port, Stage, StageCtx, Stag
 use crate::base::node::Node;
 
 /// A kind of stage as data: what [`Stage`] says, behind function pointers.
-#[expect(clippy::struct_excessive_bools, reason = "what a stage is like, each by itself")]
 pub struct StageSpec {
     /// [`Stage::KIND`].
     pub kind: &'static str,
@@ -23,8 +22,8 @@ pub struct StageSpec {
     pub output: ArtifactKind,
     /// [`Stage::MEASURES`].
     pub measures: bool,
-    /// [`Stage::COMPUTES`].
-    pub computes: bool,
+    /// [`Stage::computes`], with parameters as `check` returned them.
+    pub computes: fn(&Value) -> bool,
     /// [`Stage::SEES_RUN`].
     pub sees_run: bool,
     /// [`Stage::SOURCE`].
@@ -56,7 +55,7 @@ impl StageSpec {
             inputs: S::INPUTS,
             output: S::OUTPUT,
             measures: S::MEASURES,
-            computes: S::COMPUTES,
+            computes: |value| params_of::<S>(value).is_ok_and(|params| S::computes(&params)),
             sees_run: S::SEES_RUN,
             source: S::SOURCE,
             check: |node| {

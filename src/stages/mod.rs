@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use crate::stage::{Faults, Registry, StageCtx, StageError, StageSpec};
 
 // What the command line does with a model or a file outside a recipe.
-pub use crate::data::{Tokenizer, import_whole};
+pub use crate::data::{Columns, DataError, RowBatch, RowSource, Split, Tokenizer, import_whole};
 pub use crate::eval::{InputFormat, OutputFormat, PredictOptions, predict, probe};
 pub use crate::export::{Format, MIN_AGREEMENT, MatrixType, Request, Target, Written, export};
 pub use crate::generate::{Generation, Stopping, Summarizer};
+pub use crate::profile::{ALL, Bin, Changes, Lengths, Options as ProfileOptions, Profile, SplitProfile, compare};
 pub use crate::runtime::Precision;
 
 /// Declares each stage's file and lists the stage: a new one is its file and a line here.
@@ -25,10 +26,14 @@ stages! {
     // sources, under `inputs:`
     dataset::DatasetSource,
     model::ModelSource,
+    lexicon::LexiconSource,
     // data
     query::Query,
+    filter::Filter,
+    deduplicate::Deduplicate,
     normalize::Normalize,
     augment::Augment,
+    profile::ProfileStage,
     // models
     finetune::Finetune,
     distill::Distill,

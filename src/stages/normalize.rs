@@ -1,19 +1,21 @@
 //! `normalize`: cleans the texts of a dataset.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::dataset::{self, shards};
+use super::dataset::stream::{self, Merge};
 use crate::{
     base::{plural, units},
-    data::{Dataset, Split},
-    stage::{ArtifactKind, Better, Faults, Port, Progress, Sample, Stage, StageCtx, StageError, Unit},
+    data::{DatasetReader, RowBatch, Split},
+    stage::{ArtifactKind, Better, Faults, Port, Sample, Stage, StageCtx, StageError, Unit},
     text::{self, ops::Operation},
 };
 
-/// Texts that are worked on between two looks at the stop signal.
-const CHUNK: usize = 2_048;
+/// Rows that a thread takes at a time.
+const CHUNK: usize = 64;
 /// Changed texts that a report shows.
 const SAMPLES: usize = 6;
 
@@ -38,7 +40,7 @@ struct Effect {
 
 impl Stage for Normalize {
     const KIND: &'static str = "normalize";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const ABOUT: &'static str = "cleans the texts of a dataset";
     const INPUTS: &'static [Port] = &[Port::dataset("data")];
     const OUTPUT: ArtifactKind = ArtifactKind::Dataset;
@@ -59,55 +61,20 @@ impl Stage for Normalize {
     }
 
     fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
-        let dataset = Dataset::open(&ctx.input("data")?.dir)?;
-        let mut columns: Vec<(Split, Vec<String>)> = Vec::new();
-        for &split in dataset.meta.rows.keys() {
-            let rows = dataset.rows(split)?;
-            columns.push((split, rows.texts));
-            columns.extend(rows.pairs.map(|pairs| (split, pairs)));
-        }
-        let parts = work(&Cleaner::new(params), &columns, ctx)?;
-
-        let mut summary = Summary { effects: vec![Effect::default(); params.steps.len()], ..Summary::default() };
-        let mut new_columns = Vec::with_capacity(columns.len());
-        let mut parts = parts.into_iter();
-        for (_, texts) in &columns {
-            let mut new = Vec::with_capacity(texts.len());
-            for part in parts.by_ref().take(texts.len().div_ceil(CHUNK)) {
-                summary.add(part.summary);
-                new.extend(part.texts);
-            }
-            new_columns.push(new);
-        }
-        let mut new_dataset = dataset.clone();
-        let mut changed = 0;
-        let mut both = columns.iter().zip(new_columns);
-        for (&split, &count) in &dataset.meta.rows {
-            let mut next = || both.next().ok_or_else(|| StageError::msg("a column of texts is gone"));
-            let (texts, pairs) = (next()?, dataset.meta.roles.pair.as_ref().map(|_| next()).transpose()?);
-            let differ = |row: usize, ((_, old), new): &(&(Split, Vec<String>), Vec<String>)| old[row] != new[row];
-            let is_changed = |row: &usize| differ(*row, &texts) || pairs.as_ref().is_some_and(|it| differ(*row, it));
-            changed += (0..count).filter(is_changed).count();
-            new_dataset = new_dataset.with_texts(split, texts.1, pairs.map(|pairs| pairs.1))?;
-        }
-        ctx.metric("rows_changed", changed as f64, Unit::Count, Better::Neither);
+        let reader = DatasetReader::open(&ctx.input("data")?.dir)?;
+        let cleaner = Cleaner::new(params);
+        let summary = stream::rewrite(ctx, &reader, |rows| cleaner.clean(rows))?;
         summary.report(params, ctx);
-        dataset::write(&new_dataset, ctx)
+        Ok(())
     }
 }
 
-/// What becomes of some texts.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Part {
-    texts: Vec<String>,
-    summary: Summary,
-}
-
 /// What the steps did to some texts.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Summary {
+    /// Rows of which a text is another.
+    rows: usize,
     /// Words before the first step.
     words: usize,
     /// What each step did.
@@ -115,24 +82,6 @@ struct Summary {
     /// Texts that a step would have emptied.
     kept: usize,
     samples: Vec<Sample>,
-}
-
-/// All columns, chunk by chunk.
-fn work(cleaner: &Cleaner, columns: &[(Split, Vec<String>)], ctx: &StageCtx<'_>) -> Result<Vec<Part>, StageError> {
-    let mut chunks = Vec::new();
-    let mut total = 0;
-    for (split, texts) in columns {
-        for chunk in texts.chunks(CHUNK) {
-            total += chunk.len() as u64;
-            chunks.push((*split, chunk, total));
-        }
-    }
-    shards::in_order(ctx, chunks.len(), |at| {
-        let (split, texts, done) = chunks[at];
-        let part = cleaner.clean(split, texts);
-        ctx.sink.progress(Progress { done, total, unit: "text", message: split.name().to_owned() });
-        Ok(part)
-    })
 }
 
 /// The steps, prepared.
@@ -149,48 +98,81 @@ impl Cleaner {
         }
     }
 
-    fn clean(&self, split: Split, texts: &[String]) -> Part {
-        let words = texts.par_iter().map(|text| text::count_words(text)).sum();
-        let mut summary = Summary { words, ..Summary::default() };
-        let mut texts = texts.to_vec();
-        for at in 0..self.steps.len() {
-            texts = self.step(at, split, texts, &mut summary);
+    /// All texts of some rows. Long ones are spread over the threads too.
+    fn clean(&self, rows: RowBatch) -> Result<(RowBatch, Summary), StageError> {
+        let numbers: Vec<usize> = (0..rows.len()).collect();
+        let parts: Vec<_> = numbers.par_chunks(CHUNK).map(|numbers| self.part(&rows, numbers)).collect();
+        let has_pairs = !rows.is_empty() && rows.pair(0).is_some();
+        let (mut texts, mut pairs) = (Vec::with_capacity(rows.len()), Vec::new());
+        let mut summary = Summary::default();
+        for (new, more, part) in parts {
+            texts.extend(new);
+            pairs.extend(more);
+            summary.merge(part);
         }
-        Part { texts, summary }
+        Ok((rows.with_texts(texts, has_pairs.then_some(pairs))?, summary))
     }
 
-    fn step(&self, at: usize, split: Split, texts: Vec<String>, summary: &mut Summary) -> Vec<String> {
-        let step = &self.steps[at];
-        let results: Vec<(String, usize)> = texts
-            .par_iter()
-            .map(|text| {
-                let new = step(text);
-                let words = text::count_words(&new);
-                (new, words)
-            })
-            .collect();
-        let mut new_texts = Vec::with_capacity(texts.len());
-        let mut effect = Effect::default();
-        for (old, (new, words)) in texts.into_iter().zip(results) {
+    fn part(&self, rows: &RowBatch, numbers: &[usize]) -> (Vec<String>, Vec<String>, Summary) {
+        let mut summary = Summary { effects: vec![Effect::default(); self.steps.len()], ..Summary::default() };
+        let is_train = rows.split() == Split::Train;
+        let (mut texts, mut pairs) = (Vec::with_capacity(numbers.len()), Vec::new());
+        for &row in numbers {
+            let text = self.text(rows.text(row), is_train, &mut summary);
+            let mut is_changed = text != rows.text(row);
+            texts.push(text);
+            if let Some(old) = rows.pair(row) {
+                let pair = self.text(old, is_train, &mut summary);
+                is_changed |= pair != old;
+                pairs.push(pair);
+            }
+            summary.rows += usize::from(is_changed);
+        }
+        (texts, pairs, summary)
+    }
+
+    fn text(&self, text: &str, is_train: bool, summary: &mut Summary) -> String {
+        let mut words = text::count_words(text);
+        summary.words += words;
+        let mut text = Cow::Borrowed(text);
+        for (at, step) in self.steps.iter().enumerate() {
+            let new = step(&text);
+            let is_changed = *new != *text;
             if new.trim().is_empty() {
                 // A model needs some text; what the step would take away is all that there is.
                 summary.kept += 1;
-                effect.words += text::count_words(&old);
-                new_texts.push(old);
-                continue;
-            }
-            effect.words += words;
-            if new != old {
-                effect.rows += 1;
-                if split == Split::Train && summary.wants_sample(self.names[at], self.names.len()) {
-                    let what = self.names[at].to_owned();
-                    summary.samples.push(Sample { what, before: old, after: new.clone() });
+            } else if is_changed {
+                let new = new.into_owned();
+                words = text::count_words(&new);
+                summary.effects[at].rows += 1;
+                if is_train && summary.wants_sample(self.names[at], self.names.len()) {
+                    let (what, before) = (self.names[at].to_owned(), text.clone().into_owned());
+                    summary.samples.push(Sample { what, before, after: new.clone() });
                 }
+                text = Cow::Owned(new);
             }
-            new_texts.push(new);
+            summary.effects[at].words += words;
         }
-        summary.effects.push(effect);
-        new_texts
+        text.into_owned()
+    }
+}
+
+impl Merge for Summary {
+    /// Adds what the steps did to the texts that follow.
+    fn merge(&mut self, next: Self) {
+        self.rows += next.rows;
+        self.words += next.words;
+        self.kept += next.kept;
+        self.effects.resize(self.effects.len().max(next.effects.len()), Effect::default());
+        for (effect, more) in self.effects.iter_mut().zip(next.effects) {
+            effect.rows += more.rows;
+            effect.words += more.words;
+        }
+        for sample in next.samples {
+            if self.wants_sample(&sample.what, self.effects.len()) {
+                self.samples.push(sample);
+            }
+        }
     }
 }
 
@@ -201,22 +183,8 @@ impl Summary {
         shown < SAMPLES.div_ceil(steps) && self.samples.len() < SAMPLES
     }
 
-    /// Adds what the steps did to the texts that follow.
-    fn add(&mut self, other: Self) {
-        self.words += other.words;
-        self.kept += other.kept;
-        for (effect, more) in self.effects.iter_mut().zip(other.effects) {
-            effect.rows += more.rows;
-            effect.words += more.words;
-        }
-        for sample in other.samples {
-            if self.wants_sample(&sample.what, self.effects.len()) {
-                self.samples.push(sample);
-            }
-        }
-    }
-
     fn report(self, params: &Params, ctx: &mut StageCtx<'_>) {
+        ctx.metric("rows_changed", self.rows as f64, Unit::Count, Better::Neither);
         let thousands = |n: usize| units::thousands(n as u64);
         let mut before = self.words;
         for (step, effect) in params.steps.iter().zip(&self.effects) {

@@ -36,7 +36,7 @@ pub(super) struct Query;
 
 impl Stage for Query {
     const KIND: &'static str = "query";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const ABOUT: &'static str = "filters, joins, renames or deduplicates the rows of a dataset with SQL";
     const INPUTS: &'static [Port] = &[Port::dataset("data"), Port::dataset("with").many().optional()];
     const OUTPUT: ArtifactKind = ArtifactKind::Dataset;

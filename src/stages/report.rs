@@ -9,7 +9,10 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::evaluate::PREDICTIONS;
+use super::{
+    evaluate::PREDICTIONS,
+    profile::{self, PROFILE},
+};
 use crate::{
     base::fs,
     data,
@@ -39,7 +42,7 @@ pub(super) struct ReportStage;
 
 impl Stage for ReportStage {
     const KIND: &'static str = "report";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const ABOUT: &'static str = "renders what a run found: a page, a comment, numbers and test results";
     const INPUTS: &'static [Port] = &[Port::scores("scores").many()];
     const OUTPUT: ArtifactKind = ArtifactKind::Report;
@@ -72,13 +75,20 @@ impl Stage for ReportStage {
     }
 }
 
-/// What stages leave row by row beside their scores: right answers of `evaluate`, texts of `summarize`.
+/// What stages leave row by row beside their scores: right answers of `evaluate`, texts of `summarize`; and what `profile` found.
 fn answers(scores: &[Artifact]) -> Result<Answers, StageError> {
     let mut answers = Answers::default();
     for artifact in scores {
         let summaries = artifact.dir.join(SUMMARIES);
         if summaries.is_file() {
             answers.summaries.insert(artifact.name.clone(), scored(artifact, &summaries)?);
+        }
+        let found = artifact.dir.join(PROFILE);
+        if found.is_file() {
+            let stored = serde_json::from_slice(&fs::read(&found)?).map_err(|error| {
+                StageError::from(error).context(format!("`{}` is not what a profile is", found.display()))
+            })?;
+            answers.data.insert(artifact.name.clone(), profile::shown(&artifact.name, &stored));
         }
         let path = artifact.dir.join(PREDICTIONS);
         if !path.is_file() {

@@ -429,6 +429,7 @@ mod tests {
             roles: Roles { text: "text".into(), pair: None, label: None, id: None },
             split: SplitBy::Column("split".into()),
             limit: Limit::None,
+            max_rejected: 0,
             seed: 1,
             source: String::new(),
             license: String::new(),

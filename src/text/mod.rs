@@ -1,5 +1,10 @@
 //! Plain-text tools; `&str` in, values out, no I/O.
 
+mod chinese;
+pub mod dedup;
+mod edits;
+pub mod filters;
+mod identify;
 mod language;
 pub mod ops;
 pub mod perturb;
@@ -7,10 +12,13 @@ mod segment;
 mod sentences;
 pub mod summary;
 mod synonyms;
+mod word_set;
+pub mod wordnet;
 
+pub use identify::{identifiable, identify};
 pub use segment::{count_words, normal_form};
 pub use sentences::sentences;
-pub use synonyms::Lexicon;
+pub use synonyms::{Lexicon, TableForm};
 
 /// What is wrong with the parameters of a text operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,4 +29,10 @@ pub struct TextFault {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+}
+
+/// The stop words of a language by its ISO 639-1 code, in small letters; none where there is no list.
+#[must_use]
+pub fn stop_words(language: &str) -> std::collections::BTreeSet<String> {
+    ops::stop_words_of(language)
 }

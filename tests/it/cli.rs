@@ -13,6 +13,7 @@ fn help_lists_the_commands_and_the_exit_codes() {
         "validate",
         "dag",
         "gate",
+        "data",
         "diff",
         "report",
         "bench",

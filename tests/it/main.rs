@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set the scene has failed")]
 
 mod cli;
+mod data;
 mod diagnostics;
 mod finds;
 mod gates;

@@ -1,5 +1,6 @@
 //! The command line: global options and one struct a subcommand; declares, does nothing.
 
+mod data;
 mod models;
 mod recipes;
 mod runs;
@@ -8,6 +9,7 @@ mod values;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
+pub(super) use data::{Data, DataCommand, DataDiff, DataHead, DataStats, RowArgs, SplitName};
 pub(super) use models::{
     Bench, EarlyStopping, Export, ExportFormat, ExportType, Inspect, Predict, PredictFormat, PredictInput, Summarize,
 };
@@ -81,6 +83,8 @@ pub(super) enum Command {
     Reproduce(OneRun),
     /// Compare two runs: metrics, parameters, artifacts, environment
     Diff(Diff),
+    /// Look at rows: the first ones, what is in a dataset, what changed from one to another
+    Data(Data),
     /// Write the report of the latest run again
     Report(Report),
     /// Measure model folders side by side: latency, size, memory

@@ -5,6 +5,7 @@ pub(super) mod bench;
 pub(super) mod cache;
 pub(super) mod completions;
 pub(super) mod dag;
+pub(super) mod data;
 pub(super) mod diff;
 pub(super) mod doctor;
 pub(super) mod export;

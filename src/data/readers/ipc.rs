@@ -1,32 +1,33 @@
 //! Arrow IPC: files, and streams.
 
-use std::{io::Cursor, path::Path};
-
-use arrow::{
-    compute::concat_batches,
-    ipc::reader::{FileReader, StreamReader},
-    record_batch::{RecordBatch, RecordBatchReader},
+use std::{
+    fs::File,
+    io::{BufReader, Read, Seek, SeekFrom},
+    path::Path,
 };
 
-use super::Reader;
-use crate::{base::fs, data::DataError};
+use arrow::ipc::reader::{FileReader, StreamReader};
 
-pub(super) const IPC: Reader = Reader { extensions: &["arrow", "ipc", "feather"], read: |path, _| read(path) };
+use super::{Reader, Rows, numbered};
+use crate::{base::fs::AtPath, data::DataError};
+
+pub(super) const IPC: Reader =
+    Reader { extensions: &["arrow", "ipc", "feather"], is_text: false, open: |path, _| open(path) };
 
 /// What an IPC file, but no stream, begins with.
-const MAGIC: &[u8] = b"ARROW1";
+const MAGIC: &[u8; 6] = b"ARROW1";
+const WHAT: &str = "an Arrow IPC file";
 
-fn read(path: &Path) -> Result<RecordBatch, DataError> {
-    let bytes = fs::read(path)?;
-    let read = || {
-        let is_file = bytes.starts_with(MAGIC);
-        let cursor = Cursor::new(&bytes);
-        if is_file { concat(FileReader::try_new(cursor, None)?) } else { concat(StreamReader::try_new(cursor, None)?) }
-    };
-    read().map_err(|error| DataError::content(format!("not an Arrow IPC file, or damaged: {error}")))
-}
-
-fn concat(reader: impl RecordBatchReader) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let schema = reader.schema();
-    concat_batches(&schema, &reader.collect::<Result<Vec<_>, _>>()?)
+fn open(path: &Path) -> Result<Rows, DataError> {
+    let wrong = |error| DataError::content(format!("not {WHAT}, or damaged: {error}"));
+    let mut file = File::open(path).at("cannot read", path)?;
+    let mut start = Vec::new();
+    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut start).at("cannot read", path)?;
+    file.seek(SeekFrom::Start(0)).at("cannot read", path)?;
+    let file = BufReader::new(file);
+    Ok(if start == MAGIC {
+        numbered(FileReader::try_new(file, None).map_err(wrong)?, WHAT)
+    } else {
+        numbered(StreamReader::try_new(file, None).map_err(wrong)?, WHAT)
+    })
 }

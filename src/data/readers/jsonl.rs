@@ -1,98 +1,204 @@
 //! JSON lines: one object a line.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray},
-    record_batch::RecordBatch,
+    datatypes::Schema,
+    record_batch::{RecordBatch, RecordBatchOptions},
 };
+use memchr::memchr;
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
-use super::Reader;
-use crate::{base::fs, data::DataError};
+use super::{BYTES, BadRow, Portion, ROWS, Reader, Rows, Wanted};
+use crate::data::{
+    DataError,
+    feed::{self, Feed},
+    types::{Kind, Types},
+};
 
-pub(super) const JSONL: Reader = Reader { extensions: &["jsonl", "ndjson", "json"], read };
+pub(super) const JSONL: Reader = Reader {
+    extensions: &["jsonl", "ndjson", "json"],
+    is_text: true,
+    open: |path, wanted| open(Feed::open(path)?, wanted),
+};
 
-fn read(path: &Path, verbatim: &[&str]) -> Result<RecordBatch, DataError> {
-    parse(&utf8(fs::read(path)?)?, verbatim)
-}
-
-/// Bytes as text, without a byte order mark; the error names the line of what is not UTF-8.
-pub(super) fn utf8(bytes: Vec<u8>) -> Result<String, DataError> {
-    let mut text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].split(|&byte| byte == b'\n').count();
-        let byte = error.as_bytes()[at];
-        DataError::content(format!("line {line}: not UTF-8 (byte 0x{byte:02X}); save the file as UTF-8"))
-    })?;
-    if text.starts_with('\u{feff}') {
-        text.drain(..'\u{feff}'.len_utf8());
-    }
-    Ok(text)
-}
-
-fn parse(text: &str, verbatim: &[&str]) -> Result<RecordBatch, DataError> {
-    if text.trim().is_empty() {
-        return Err(DataError::content("the file is empty"));
-    }
-    if text.trim_start().starts_with('[') {
-        return Err(DataError::content("a JSON array; write one object a line instead (JSON lines)"));
-    }
-    let lines: Vec<(usize, &str)> = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).collect();
-    let rows = lines.par_iter().map(|(index, line)| object(index + 1, line)).collect::<Result<Vec<_>, _>>()?;
-
-    // Columns stand in the order in which they first occur.
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut names: Vec<&str> = Vec::new();
-    for name in rows.iter().flat_map(Map::keys) {
-        places.entry(name).or_insert_with(|| {
-            names.push(name);
-            names.len() - 1
-        });
-    }
-    if names.is_empty() {
-        return Err(DataError::content("the objects have no keys"));
-    }
-    let arrays = names.iter().map(|name| {
-        let values: Vec<Option<&Value>> = rows.iter().map(|row| row.get(*name).filter(|v| !v.is_null())).collect();
-        (*name, column(&values, verbatim.contains(name)), true)
-    });
-    RecordBatch::try_from_iter_with_nullable(arrays).map_err(|error| DataError::content(error.to_string()))
-}
-
-fn object(line: usize, text: &str) -> Result<Map<String, Value>, DataError> {
-    match serde_json::from_str(text) {
-        Ok(Value::Object(map)) => Ok(map),
-        Ok(other) => {
-            Err(DataError::content(format!("line {line}: expected an object (`{{…}}`), found {}", kind(&other))))
+fn open(feed: Feed, wanted: Wanted<'_>) -> Result<Rows, DataError> {
+    let verbatim = wanted.verbatim.iter().map(|name| (*name).to_owned()).collect();
+    let mut lines = Lines { feed, line: 0, row: 0, verbatim, types: wanted.types.cloned() };
+    lines.skip_blank()?;
+    match lines.feed.bytes().first() {
+        None => return Err(DataError::content("the file is empty")),
+        Some(b'[') => {
+            return Err(DataError::content("a JSON array; write one object a line instead (JSON lines)"));
         }
+        Some(_) => {}
+    }
+    let mut has_keys = false;
+    Ok(Box::new(std::iter::from_fn(move || {
+        let portion = lines.portion().transpose()?;
+        Some(portion.and_then(|portion| {
+            has_keys |= portion.rows.num_columns() > 0;
+            let is_of_use = has_keys || portion.numbers.is_empty();
+            if is_of_use { Ok(portion) } else { Err(DataError::content("the objects have no keys")) }
+        }))
+    })))
+}
+
+/// A file, as far as it is read.
+struct Lines {
+    feed: Feed,
+    /// Lines so far.
+    line: usize,
+    /// Lines with something in them so far.
+    row: u64,
+    verbatim: Vec<String>,
+    types: Option<Types>,
+}
+
+impl Lines {
+    /// Uses up white space before the first object.
+    fn skip_blank(&mut self) -> Result<(), DataError> {
+        loop {
+            let bytes = self.feed.bytes();
+            let blank = bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            let is_all = blank == bytes.len();
+            self.line += memchr::memchr_iter(b'\n', &bytes[..blank]).count();
+            self.feed.consume(blank);
+            if !is_all || self.feed.is_over() {
+                return Ok(());
+            }
+            self.feed.more()?;
+        }
+    }
+
+    /// The next rows; none at the end.
+    fn portion(&mut self) -> Result<Option<Portion>, DataError> {
+        // Many lines first, which are read on all cores then.
+        let mut ends = Vec::new();
+        let mut used = 0;
+        while ends.len() < ROWS && used < BYTES {
+            match memchr(b'\n', &self.feed.bytes()[used..]) {
+                Some(length) => {
+                    used += length + 1;
+                    ends.push(used);
+                }
+                None if self.feed.is_over() => {
+                    if used < self.feed.bytes().len() {
+                        used = self.feed.bytes().len();
+                        ends.push(used);
+                    }
+                    break;
+                }
+                None if self.feed.is_full() => {
+                    return Err(DataError::content(format!(
+                        "line {}: a row of more than 256 MiB",
+                        self.line + ends.len() + 1
+                    )));
+                }
+                None => self.feed.more()?,
+            }
+        }
+        if ends.is_empty() {
+            return Ok(None);
+        }
+        let bytes = self.feed.bytes();
+        let starts = [0].into_iter().chain(ends.iter().copied());
+        let lines: Vec<&[u8]> = starts.zip(&ends).map(|(start, &end)| &bytes[start..end]).collect();
+        let read: Vec<_> = lines.par_iter().enumerate().map(|(at, line)| object(self.line + at + 1, line)).collect();
+        let (mut objects, mut numbers, mut bad) = (Vec::new(), Vec::new(), Vec::new());
+        for object in read {
+            let Some(object) = object else { continue };
+            self.row += 1;
+            match object {
+                Ok(object) => {
+                    numbers.push(self.row);
+                    objects.push(object);
+                }
+                Err(row) => bad.push(row),
+            }
+        }
+        let rows = self.columns(&objects)?;
+        self.line += lines.len();
+        self.feed.consume(used);
+        Ok(Some(Portion { rows, numbers, bad }))
+    }
+
+    fn columns(&self, objects: &[Map<String, Value>]) -> Result<RecordBatch, DataError> {
+        // Columns stand in the order in which they first occur.
+        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut names: Vec<&str> = Vec::new();
+        for name in objects.iter().flat_map(Map::keys) {
+            places.entry(name).or_insert_with(|| {
+                names.push(name);
+                names.len() - 1
+            });
+        }
+        if names.is_empty() {
+            let options = RecordBatchOptions::new().with_row_count(Some(objects.len()));
+            return RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)
+                .map_err(|error| DataError::content(error.to_string()));
+        }
+        let arrays = names.iter().map(|name| {
+            let values: Vec<_> = objects.iter().map(|row| row.get(*name).filter(|value| !value.is_null())).collect();
+            let known = self.types.as_ref().and_then(|types| types.of(name)).cloned();
+            let kind = if self.verbatim.iter().any(|verbatim| verbatim == name) { Some(Kind::Text) } else { known };
+            (*name, column(&values, &kind.unwrap_or_else(|| kind_of(&values))), true)
+        });
+        RecordBatch::try_from_iter_with_nullable(arrays).map_err(|error| DataError::content(error.to_string()))
+    }
+}
+
+/// The object of a line; none where the line is blank.
+fn object(line: usize, bytes: &[u8]) -> Option<Result<Map<String, Value>, BadRow>> {
+    let bad = |place: String, reason: String| Some(Err(BadRow { place, reason, content: feed::beginning(bytes) }));
+    if bytes.trim_ascii().is_empty() {
+        return None;
+    }
+    if let Some(reason) = feed::not_utf8(bytes) {
+        return bad(format!("line {line}"), reason);
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(map)) => Some(Ok(map)),
+        Ok(other) => bad(format!("line {line}"), format!("expected an object (`{{…}}`), found {}", kind(&other))),
         Err(error) => {
             // The error counts lines too, of the one line that it saw.
             let what = error.to_string();
             let what = what.split(" at line ").next().unwrap_or_default();
-            Err(DataError::content(format!("line {line}, column {}: not JSON: {what}", error.column())))
+            bad(format!("line {line}, column {}", error.column()), format!("not JSON: {what}"))
         }
     }
 }
 
-fn column(values: &[Option<&Value>], verbatim: bool) -> ArrayRef {
+/// What all values are.
+fn kind_of(values: &[Option<&Value>]) -> Kind {
     let there = || values.iter().flatten();
-    let whole = |value: &Value| value.as_i64();
-    if !verbatim && there().next().is_some() {
-        if there().all(|value| value.is_i64()) {
-            return Arc::new(values.iter().map(|value| value.and_then(whole)).collect::<Int64Array>());
-        }
-        if there().all(|value| value.is_number()) {
-            return Arc::new(values.iter().map(|value| value.and_then(Value::as_f64)).collect::<Float64Array>());
-        }
-        if there().all(|value| value.is_boolean()) {
-            return Arc::new(values.iter().map(|value| value.and_then(Value::as_bool)).collect::<BooleanArray>());
+    if there().next().is_none() {
+        Kind::Text
+    } else if there().all(|value| value.is_i64()) {
+        Kind::Whole
+    } else if there().all(|value| value.is_number()) {
+        Kind::Number
+    } else if there().all(|value| value.is_boolean()) {
+        Kind::Boolean
+    } else {
+        Kind::Text
+    }
+}
+
+fn column(values: &[Option<&Value>], kind: &Kind) -> ArrayRef {
+    let values = values.iter().copied();
+    match kind {
+        Kind::Whole => Arc::new(values.map(|value| value.and_then(Value::as_i64)).collect::<Int64Array>()),
+        Kind::Number => Arc::new(values.map(|value| value.and_then(Value::as_f64)).collect::<Float64Array>()),
+        Kind::Boolean => Arc::new(values.map(|value| value.and_then(Value::as_bool)).collect::<BooleanArray>()),
+        Kind::Nothing | Kind::Text | Kind::Other(_) => {
+            // Mixed and nested values are kept as they are written.
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            Arc::new(values.map(|value| value.map(text)).collect::<StringArray>())
         }
     }
-    // Mixed and nested values are kept as they are written.
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-    Arc::new(values.iter().map(|value| value.map(text)).collect::<StringArray>())
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -112,6 +218,20 @@ mod tests {
 
     use super::*;
     use crate::data::columns::strings;
+
+    fn portions(text: &[u8], verbatim: &[&str]) -> Result<Vec<Portion>, DataError> {
+        let feed = Feed::by_steps(Box::new(std::io::Cursor::new(text.to_vec())), 1)?;
+        open(feed, Wanted { verbatim, types: None })?.collect()
+    }
+
+    fn parse(text: &str, verbatim: &[&str]) -> Result<RecordBatch, DataError> {
+        let mut portions = portions(text.as_bytes(), verbatim)?;
+        let portion = portions.remove(0);
+        match portion.bad.first() {
+            None => Ok(portion.rows),
+            Some(bad) => Err(DataError::content(format!("{}: {}", bad.place, bad.reason))),
+        }
+    }
 
     #[test]
     fn keys_become_columns_in_their_order() {
@@ -138,8 +258,19 @@ mod tests {
             let error = parse(text, &[]).unwrap_err().to_string();
             assert!(error.starts_with(told), "{error}");
         }
-        let error = utf8(b"a\nb\nc\xe9d".to_vec()).unwrap_err().to_string();
-        assert_eq!(error, "line 3: not UTF-8 (byte 0xE9); save the file as UTF-8");
-        assert_eq!(utf8("\u{feff}a".into()).unwrap(), "a");
+    }
+
+    #[test]
+    fn bad_lines_do_not_hide_the_others() {
+        let text = b"\xef\xbb\xbf\n{\"a\": 1}\n{\"a\": \"\xe9\"}\n\nnull\n{\"a\": 2}";
+        let portions = portions(text, &[]).unwrap();
+        let numbers: Vec<_> = portions.iter().flat_map(|portion| portion.numbers.clone()).collect();
+        assert_eq!(numbers, [1, 4]);
+        let bad: Vec<_> = portions.iter().flat_map(|portion| portion.bad.clone()).collect();
+        let told: Vec<_> = bad.iter().map(|bad| format!("{}: {}", bad.place, bad.reason)).collect();
+        assert_eq!(
+            told,
+            ["line 3: not UTF-8 (byte 0xE9); save the file as UTF-8", "line 5: expected an object (`{…}`), found null"]
+        );
     }
 }

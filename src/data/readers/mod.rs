@@ -9,48 +9,142 @@ use std::{collections::BTreeSet, path::Path};
 
 use arrow::record_batch::RecordBatch;
 
-use super::{DataError, columns};
+use super::{DataError, columns, types::Types};
 use crate::base::{guard, plural, suggest};
+
+/// Rows of a portion at most.
+const ROWS: usize = 8_192;
+/// Bytes of a portion of a text format, about.
+const BYTES: usize = 4 << 20;
+/// How a compressed file of a text format ends.
+pub(super) const COMPRESSED: [&str; 3] = ["gz", "zst", "zstd"];
 
 /// A file format.
 pub(super) struct Reader {
     /// The extensions that it goes by, in lower case.
     pub(super) extensions: &'static [&'static str],
-    /// Reads a file whole. The columns that are named keep their text as it is written (a label `1.0` is not `1`); other
-    /// columns of text formats become numbers or booleans where every value is one. Errors do not name the file.
-    pub(super) read: fn(&Path, &[&str]) -> Result<RecordBatch, DataError>,
+    /// Whether its files may be compressed as a whole.
+    pub(super) is_text: bool,
+    /// Opens a file. Errors do not name it.
+    pub(super) open: fn(&Path, Wanted<'_>) -> Result<Rows, DataError>,
+}
+
+/// The rows of a file, portion by portion.
+pub(super) type Rows = Box<dyn Iterator<Item = Result<Portion, DataError>> + Send>;
+
+/// How a file is to be read.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Wanted<'a> {
+    /// Columns that keep their text as it is written: a label `1.0` is not `1`. Other columns of text formats become numbers or
+    /// booleans where every value of a portion is one.
+    pub(super) verbatim: &'a [&'a str],
+    /// What all columns are, where the table was read before: other columns of text formats become that.
+    pub(super) types: Option<&'a Types>,
+}
+
+/// Some neighbouring rows of a file.
+pub(super) struct Portion {
+    /// Those that could be read.
+    pub(super) rows: RecordBatch,
+    /// The number of each in the file, from 1.
+    pub(super) numbers: Vec<u64>,
+    /// Those that could not.
+    pub(super) bad: Vec<BadRow>,
+}
+
+/// A row that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BadRow {
+    /// Where it stands: `row 3 (line 5)`.
+    pub(super) place: String,
+    /// What is wrong with it.
+    pub(super) reason: String,
+    /// How it begins, where it is text.
+    pub(super) content: String,
 }
 
 static READERS: &[Reader] = &[csv::CSV, csv::TSV, ipc::IPC, jsonl::JSONL, parquet::PARQUET];
 
-/// Reads a table, by its extension; text columns come as `Utf8`.
+/// Opens a table, by its extension; text columns come as `Utf8`.
 ///
 /// # Errors
-/// When no reader knows the extension, the file cannot be read, or it has no rows, or two columns of one name.
-pub(super) fn read(path: &Path, verbatim: &[&str]) -> Result<RecordBatch, DataError> {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let Some(reader) = READERS.iter().find(|reader| reader.extensions.contains(&extension.as_str())) else {
-        let known: Vec<&str> = READERS.iter().flat_map(|reader| reader.extensions).copied().collect();
-        let hint = suggest::nearest(&extension, known.iter().copied());
-        let hint = hint.map(|near| format!("; did you mean `.{near}`?")).unwrap_or_default();
-        return Err(DataError::content(format!(
-            "no reader for the extension `.{extension}`{hint} (there are {})",
-            plural::list(&known)
-        )));
-    };
+/// When no reader knows the extension, the file cannot be read, or two columns have one name.
+pub(super) fn open(path: &Path, wanted: Wanted<'_>) -> Result<Rows, DataError> {
+    let reader = reader_of(path)?;
     // The libraries behind the readers are written for files that their own writers wrote.
-    let batch = guard::caught(|| columns::plain(&(reader.read)(path, verbatim)?))
-        .unwrap_or_else(|panic| Err(DataError::content(format!("damaged: {panic}"))))?;
+    let unpanicked = |outcome: Result<Result<_, DataError>, String>| {
+        outcome.unwrap_or_else(|panic| Err(DataError::content(format!("damaged: {panic}"))))
+    };
+    let mut rows = unpanicked(guard::caught(|| (reader.open)(path, wanted)))?;
+    let mut is_over = false;
+    Ok(Box::new(std::iter::from_fn(move || {
+        if is_over {
+            return None;
+        }
+        let next = guard::caught(|| {
+            let Some(mut portion) = rows.next().transpose()? else { return Ok(None) };
+            portion.rows = columns::plain(&portion.rows)?;
+            one_of_each_name(&portion.rows)?;
+            Ok(Some(portion))
+        });
+        let next = next.unwrap_or_else(|panic| Err(DataError::content(format!("damaged: {panic}"))));
+        is_over = !matches!(next, Ok(Some(_)));
+        next.transpose()
+    })))
+}
+
+/// Whether some reader knows the extension.
+pub(super) fn knows(path: &Path) -> bool {
+    reader_of(path).is_ok()
+}
+
+fn reader_of(path: &Path) -> Result<&'static Reader, DataError> {
+    let extension = |path: &Path| path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    let mut name = extension(path).unwrap_or_default();
+    let is_compressed = COMPRESSED.contains(&name.as_str());
+    if is_compressed {
+        name = path.file_stem().and_then(|stem| extension(Path::new(stem))).unwrap_or_default();
+    }
+    if let Some(reader) = READERS.iter().find(|reader| reader.extensions.contains(&name.as_str())) {
+        if is_compressed && !reader.is_text {
+            return Err(DataError::content(format!(
+                "a `.{name}` file is compressed within, not as a whole: unpack it"
+            )));
+        }
+        return Ok(reader);
+    }
+    let known: Vec<&str> = READERS.iter().flat_map(|reader| reader.extensions).copied().collect();
+    let hint = suggest::nearest(&name, known.iter().copied());
+    let hint = hint.map(|near| format!("; did you mean `.{near}`?")).unwrap_or_default();
+    Err(DataError::content(format!(
+        "no reader for the extension `.{name}`{hint} (there are {}; those of text may be compressed: {})",
+        plural::list(&known),
+        plural::list(&COMPRESSED)
+    )))
+}
+
+fn one_of_each_name(rows: &RecordBatch) -> Result<(), DataError> {
     let mut names = BTreeSet::new();
-    for field in batch.schema().fields() {
-        if !names.insert(field.name().clone()) {
+    for field in rows.schema_ref().fields() {
+        if !names.insert(field.name()) {
             return Err(DataError::content(format!("two columns are called `{}`", field.name())));
         }
     }
-    if batch.num_rows() == 0 {
-        return Err(DataError::content(format!("no rows, only the columns {}", plural::list(&Vec::from_iter(names)))));
-    }
-    Ok(batch)
+    Ok(())
+}
+
+/// Numbers the rows of record batches, of which none is bad.
+fn numbered<E: std::fmt::Display>(
+    batches: impl Iterator<Item = Result<RecordBatch, E>> + Send + 'static,
+    what: &'static str,
+) -> Rows {
+    let mut before = 0;
+    Box::new(batches.map(move |rows| {
+        let rows = rows.map_err(|error| DataError::content(format!("not {what}, or damaged: {error}")))?;
+        let first = before + 1;
+        before += rows.num_rows() as u64;
+        Ok(Portion { rows, numbers: (first..=before).collect(), bad: Vec::new() })
+    }))
 }
 
 #[cfg(test)]
@@ -58,17 +152,31 @@ mod tests {
     use super::*;
     use crate::base::fs::write_atomic;
 
+    /// All rows of a file, of which none is bad.
+    pub(super) fn read(path: &Path, verbatim: &[&str]) -> Result<RecordBatch, DataError> {
+        let wanted = Wanted { verbatim, types: None };
+        let portions = open(path, wanted)?.collect::<Result<Vec<_>, _>>()?;
+        if let Some(bad) = portions.iter().flat_map(|portion| &portion.bad).next() {
+            return Err(DataError::content(format!("{}: {}", bad.place, bad.reason)));
+        }
+        let schema = portions[0].rows.schema();
+        Ok(arrow::compute::concat_batches(&schema, portions.iter().map(|portion| &portion.rows)).unwrap())
+    }
+
     #[test]
     fn an_unknown_extension_is_told_what_there_is() {
         let error = read(Path::new("reviews.parqet"), &[]).unwrap_err().to_string();
         assert!(error.contains("`.parqet`; did you mean `.parquet`?"), "{error}");
         assert!(read(Path::new("reviews"), &[]).unwrap_err().to_string().contains("(there are `csv`"));
+        let error = read(Path::new("reviews.parquet.gz"), &[]).unwrap_err().to_string();
+        assert!(error.contains("compressed within"), "{error}");
+        assert!(knows(Path::new("a/b.CSV.gz")) && !knows(Path::new("a/README.md")));
     }
 
     #[test]
     fn damaged_binary_files_are_errors() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["a.parquet", "a.arrow"] {
+        for name in ["a.parquet", "a.arrow", "a.csv.gz", "a.jsonl.zst"] {
             for content in [b"".as_slice(), b"PAR1", b"ARROW1\0\0", b"hello, this is no table at all"] {
                 let path = dir.path().join(name);
                 write_atomic(&path, content).unwrap();

@@ -357,6 +357,7 @@ fn pairs_are_compared_without_their_types() {
         roles: Roles { text: "text".into(), pair: Some("other".into()), label: None, id: None },
         split: SplitBy::Column("split".into()),
         limit: Limit::None,
+        max_rejected: 0,
         seed: 1,
         source: String::new(),
         license: String::new(),

@@ -1,14 +1,15 @@
 //! Files and folders that parameters name.
 
 use super::{Diagnostic, Subject};
-use crate::base::suggest;
+use crate::base::{inputs, suggest};
 
 /// Tells those that are not there.
 pub(super) fn check(subject: &Subject<'_>, faults: &mut Vec<Diagnostic>) {
     for step in &subject.draft.steps {
         for (parameter, written) in &step.files {
             let path = subject.dir.join(written);
-            if path.exists() {
+            let is_pattern = inputs::is_pattern(written) && !path.exists();
+            if path.exists() || is_pattern && inputs::files_of(&path).is_ok() {
                 continue;
             }
             let span = match &step.with {
@@ -32,8 +33,9 @@ pub(super) fn check(subject: &Subject<'_>, faults: &mut Vec<Diagnostic>) {
                 (Some(_), None) => "paths start from the recipe's folder".to_owned(),
                 (None, _) => "there is no such folder either; paths start from the recipe's folder".to_owned(),
             };
+            let missing = if is_pattern { "no file fits the pattern" } else { "there is no file" };
             faults.push(
-                Diagnostic::error("recipe::missing-file", span, format!("there is no file `{}`", path.display()))
+                Diagnostic::error("recipe::missing-file", span, format!("{missing} `{}`", path.display()))
                     .label("missing file")
                     .help(help),
             );

@@ -143,6 +143,7 @@ mod tests {
             crate::base::fs::write_atomic(std::path::Path::new(path), page(report).as_bytes()).unwrap();
         };
         look(&report, path);
+        look(&fixture::looked_at(), &path.replace(".html", "-data.html"));
         look(&fixture::longdoc(), &path.replace(".html", "-longdoc.html"));
     }
 
@@ -169,6 +170,45 @@ mod tests {
             "accuracy, F1 and time by length, two of summaries, five patterns, two of the lab, the graph"
         );
         insta::assert_snapshot!(between(&page, "<section id=\"summaries\">", "<section id=\"attention\">"));
+    }
+
+    #[test]
+    fn what_is_in_the_data_is_shown() {
+        let report = fixture::looked_at();
+        let page = page(&report);
+        assert_balanced(&page);
+        assert!(!page.contains("words of a row</figcaption>"), "no histogram is a curve of training");
+        assert_eq!(
+            page.split("<section id=\"datasets\">")
+                .nth(1)
+                .unwrap()
+                .split("</section>")
+                .next()
+                .unwrap()
+                .matches("<svg")
+                .count(),
+            5
+        );
+        insta::assert_snapshot!(between(&page, "<section id=\"datasets\">", "<section id=\"data\">"));
+    }
+
+    #[test]
+    fn hostile_data_stays_text() {
+        let evil = "</p></table><script>alert('x')</script>\"&<b>";
+        let mut report = fixture::looked_at();
+        for profile in &mut report.data {
+            (profile.stage, profile.data, profile.before) = (evil.into(), evil.into(), Some(evil.into()));
+            profile.notes.push(evil.into());
+            for split in &mut profile.splits {
+                split.name = evil.into();
+                split.now.frequent.push(evil.into());
+                split.now.labels.push((evil.into(), 3));
+                split.now.languages.push((evil.into(), 3));
+            }
+        }
+        let page = page(&report);
+        assert_balanced(&page);
+        assert!(!page.contains("<script") && page.contains("&lt;script&gt;"), "a text became markup");
     }
 
     /// The part of a page from one text to another, without its plots.

@@ -7,8 +7,8 @@ use crate::{
     report::{
         error::ReportError,
         model::{
-            AttentionLine, AttentionTable, Example, GateState, LengthLine, LengthPoint, LengthTable, Outcome, Report,
-            SummaryTable,
+            AttentionLine, AttentionTable, DataProfile, DataSplit, Example, GateState, LengthLine, LengthPoint,
+            LengthTable, Outcome, Report, SummaryTable,
         },
         plot,
     },
@@ -51,9 +51,31 @@ pub struct MetricsFile {
     /// Models by how many tokens of a text they read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lengths: Vec<MetricsLength>,
+    /// What is in the splits of datasets; the numbers are under the stage's name among the metrics.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<MetricsData>,
     /// How much of a text mechanisms of attention see.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub patterns: Vec<MetricsPattern>,
+}
+
+/// A split of a dataset in `metrics.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricsData {
+    /// The stage that looked.
+    pub stage: String,
+    /// The dataset.
+    pub data: String,
+    /// The dataset that it stands beside.
+    pub before: Option<String>,
+    /// The split.
+    pub split: String,
+    /// Rows by label.
+    pub labels: Vec<(String, u64)>,
+    /// Rows by language, of those that were looked at.
+    pub languages: Vec<(String, u64)>,
+    /// The most frequent words that are no stop words.
+    pub frequent: Vec<String>,
 }
 
 /// A mechanism of attention in `metrics.json`; its times are under the stage's name among the metrics.
@@ -179,6 +201,7 @@ impl MetricsFile {
             metrics: report.metrics.iter().filter(finite).cloned().collect(),
             examples: examples(report),
             lengths: lengths(report),
+            data: data(report),
             patterns: patterns(report),
         }
     }
@@ -253,6 +276,22 @@ fn lengths(report: &Report) -> Vec<MetricsLength> {
     points.map(length).collect()
 }
 
+fn data(report: &Report) -> Vec<MetricsData> {
+    let of = |profile: &DataProfile| {
+        let split = |split: &DataSplit| MetricsData {
+            stage: profile.stage.clone(),
+            data: profile.data.clone(),
+            before: profile.before.clone(),
+            split: split.name.clone(),
+            labels: split.now.labels.clone(),
+            languages: split.now.languages.clone(),
+            frequent: split.now.frequent.clone(),
+        };
+        profile.splits.iter().map(split).collect::<Vec<_>>()
+    };
+    report.data.iter().flat_map(of).collect()
+}
+
 fn patterns(report: &Report) -> Vec<MetricsPattern> {
     let of = |table: &AttentionTable| {
         let (tokens, window) = (table.lengths.iter().copied().max().unwrap_or(0), table.window_tokens.unwrap_or(0));
@@ -305,6 +344,13 @@ mod tests {
         assert!(file.metric("summaries@lex_rank.rouge1_vs_lead").is_some());
         let text = serde_json::to_string_pretty(&(&file.lengths, &file.patterns, &file.examples)).unwrap();
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn what_is_in_the_data() {
+        let file = MetricsFile::of(&fixture::looked_at());
+        assert!(file.metric("contents.leaks.test").is_some());
+        insta::assert_snapshot!(serde_json::to_string_pretty(&file.data).unwrap());
     }
 
     #[test]

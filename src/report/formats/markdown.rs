@@ -7,7 +7,7 @@ use crate::{
     base::units,
     report::{
         error::ReportError,
-        model::{Difference, GateState, Report, StepLine, SummaryTable},
+        model::{DataSplit, Difference, GateState, Report, StepLine, SummaryTable},
         plot, table, words,
     },
     stage::{Metric, RunStatus, Unit},
@@ -43,6 +43,7 @@ impl Renderer for Markdown {
         lengths(&mut out, report);
         summaries(&mut out, report);
         attention(&mut out, report);
+        data(&mut out, report);
         warnings(&mut out, report);
         stages(&mut out, report);
         if !report.command.is_empty() {
@@ -190,6 +191,37 @@ fn lengths(out: &mut String, report: &Report) {
         }
         let least = table.baseline.as_deref().map(code).unwrap_or_default();
         let _ = writeln!(out, "\n<sub>Differences are paired, against {least}, which reads least.</sub>\n");
+    }
+}
+
+fn data(out: &mut String, report: &Report) {
+    for profile in &report.data {
+        let beside = profile.before.as_ref().map_or_else(String::new, |before| format!(", beside {}", code(before)));
+        let _ = writeln!(out, "**What is in {}{beside}**\n", code(&profile.data));
+        let columns: Vec<_> = words::DATA_COLUMNS
+            .iter()
+            .filter(|(_, value)| profile.sides(true).any(|side| value(side).is_some()))
+            .collect();
+        let heads = columns.iter().map(|(name, _)| (*name).to_owned());
+        let _ = writeln!(
+            out,
+            "{}\n|:--|{}",
+            row(std::iter::once("Split".to_owned()).chain(heads)),
+            "--:|".repeat(columns.len())
+        );
+        let cell = |split: &DataSplit, value: words::DataValue| {
+            let now = value(&split.now).unwrap_or_else(|| "–".to_owned());
+            let was = split.before.as_ref().map(|before| value(before).unwrap_or_else(|| "–".to_owned()));
+            match was.filter(|was| *was != now) {
+                Some(was) => format!("{now}<br><sub>was {was}</sub>"),
+                None => now,
+            }
+        };
+        for split in &profile.splits {
+            let cells = columns.iter().map(|(_, value)| cell(split, *value));
+            let _ = writeln!(out, "{}", row(std::iter::once(text(&split.name)).chain(cells)));
+        }
+        out.push('\n');
     }
 }
 
@@ -397,6 +429,13 @@ mod tests {
     #[test]
     fn the_recipe_of_long_documents() {
         insta::assert_snapshot!(Markdown.render(&fixture::longdoc()).unwrap());
+    }
+
+    #[test]
+    fn what_is_in_the_data() {
+        let mut out = String::new();
+        data(&mut out, &fixture::looked_at());
+        insta::assert_snapshot!(out);
     }
 
     #[test]

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::report::model::DataProfile;
+
 /// What stages left behind row by row, by stage.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
     /// Which rows an evaluation answered right.
     pub right: BTreeMap<String, BTreeMap<String, bool>>,
+    /// What is in the datasets that were looked at.
+    pub data: BTreeMap<String, DataProfile>,
     /// What a method made of each text.
     pub summaries: BTreeMap<String, Vec<Summary>>,
 }

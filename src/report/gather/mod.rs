@@ -17,7 +17,8 @@ use std::collections::BTreeSet;
 pub use self::answers::{Answers, Summary};
 use self::{models::Table, sources::Sources};
 use super::model::{
-    AttentionTable, ConfusionLine, CurvePlot, Environment, Options, Report, ScoreLine, Series, StageLine, StageSamples,
+    AttentionTable, ConfusionLine, CurvePlot, DataProfile, Environment, Options, Report, ScoreLine, Series, StageLine,
+    StageSamples,
 };
 use crate::stage::{Artifact, Metric, Record, RunNode, RunStatus, RunView};
 
@@ -58,8 +59,9 @@ impl Report {
             summaries: summaries::tables(&sources, answers),
             attention: attention(run, &sources),
             lengths: lengths::tables(run, &sources, &families, answers),
-            curves: curves(run, |kind| kind != LAB),
+            curves: curves(run, |kind| kind != LAB && kind != PROFILES),
             confusions: confusions(&sources),
+            data: data(run, answers),
             samples: samples(run),
             stages: run.nodes.iter().map(stage_line).collect(),
             environment: environment(&sources),
@@ -115,6 +117,17 @@ fn score_lines(sources: &Sources<'_>) -> Vec<ScoreLine> {
 
 /// The stage whose curves are by length.
 const LAB: &str = "attention_lab";
+
+/// The stage that looks at datasets, whose curves are histograms.
+const PROFILES: &str = "profile";
+
+/// What was found in datasets, in the order of the run; what the run does not list comes behind.
+fn data(run: &RunView, answers: &Answers) -> Vec<DataProfile> {
+    let mut data: Vec<DataProfile> = answers.data.values().cloned().collect();
+    let place = |stage: &str| run.nodes.iter().position(|node| node.name == stage).unwrap_or(run.nodes.len());
+    data.sort_by_key(|profile| place(&profile.stage));
+    data
+}
 
 fn attention(run: &RunView, sources: &Sources<'_>) -> Vec<AttentionTable> {
     let table = |(stage, model, record): &(&str, String, &Record)| AttentionTable {

@@ -103,7 +103,7 @@ impl<'a> Sources<'a> {
             summaries: Vec::new(),
             comparisons: Vec::new(),
         };
-        for artifact in scores {
+        for artifact in scores.iter().filter(|artifact| artifact.stage != super::PROFILES) {
             let port = |name: &str| {
                 let (_, names) = artifact.inputs.iter().find(|(port, _)| port == name)?;
                 names.first().map(String::as_str)

@@ -2,8 +2,10 @@
 
 mod axes;
 mod bar;
+mod counts;
 mod dag;
 mod dots;
+mod histogram;
 mod labels;
 mod length;
 mod line;
@@ -13,8 +15,10 @@ mod scatter;
 mod svg;
 
 pub(super) use bar::{Bar, bars};
+pub(super) use counts::{CountRow, counts};
 pub(super) use dag::{Box, dag};
 pub(super) use dots::{DotRow, dots};
+pub(super) use histogram::histogram;
 pub(super) use length::{LengthSeries, by_length};
 pub(super) use line::{lines, thinning};
 pub(super) use pattern::pattern;

@@ -64,6 +64,18 @@ impl Scale {
         Self { low: low.max(f64::MIN_POSITIVE), high, from, to, is_log: true, ticks }
     }
 
+    /// A logarithmic scale that ends at the values, with ticks at powers of ten; at 1, 2 and 5 where those would be few.
+    pub(super) fn decades(values: impl IntoIterator<Item = f64>, from: f64, to: f64) -> Self {
+        let (low, high) = range(values.into_iter().filter(|value| *value > 0.0));
+        let low = low.max(f64::MIN_POSITIVE);
+        let digits: &[f64] = if high / low > 500.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+        let ticks = (low.log10().floor() as i32..=high.log10().ceil() as i32)
+            .flat_map(|power| digits.iter().map(move |digit| digit * 10_f64.powi(power)))
+            .filter(|tick| (low..=high).contains(tick) && *tick >= 1.0)
+            .collect();
+        Self { low, high, from, to, is_log: true, ticks }
+    }
+
     /// The coordinate of a value.
     pub(super) fn at(&self, value: f64) -> f64 {
         let share = if self.is_log {

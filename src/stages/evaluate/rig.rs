@@ -61,6 +61,7 @@ impl Rig {
             roles: Roles { text: "text".into(), pair: None, label: Some("label".into()), id: None },
             split: SplitBy::Column("split".into()),
             limit: Limit::None,
+            max_rejected: 0,
             seed: 1,
             source: String::new(),
             license: String::new(),

@@ -66,6 +66,7 @@ impl Bench {
             roles: Roles { text: "text".into(), pair: None, label: labelled.then(|| "label".into()), id: None },
             split: SplitBy::Column("split".into()),
             limit: Limit::None,
+            max_rejected: 0,
             seed: 1,
             source: String::new(),
             license: String::new(),

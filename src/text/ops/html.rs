@@ -1,5 +1,9 @@
 //! HTML.
 
+mod entities;
+
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +14,7 @@ use super::{Prepared, TextOperation};
 #[serde(rename_all = "snake_case")]
 pub enum Html {
     /// Tags, comments, scripts and styles go, entities become their characters. A tag that ends a line or a block becomes
-    /// a space.
+    /// a space: `<p>Tom &amp; <b>Jerry</b><br>run` becomes `Tom & Jerry run`.
     Strip,
 }
 
@@ -26,11 +30,14 @@ const INLINE: &[&str] = &[
     "span", "strong", "sub", "sup", "tt", "u", "var",
 ];
 
-fn strip(text: &str) -> String {
+fn strip(text: &str) -> Cow<'_, str> {
+    if !text.bytes().any(|byte| matches!(byte, b'<' | b'&')) {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('<') {
-        entities(&rest[..at], &mut out);
+        entities::resolve(&rest[..at], &mut out);
         rest = &rest[at..];
         let Some((tag, after)) = tag(rest) else {
             // `a < b` is no tag.
@@ -41,9 +48,7 @@ fn strip(text: &str) -> String {
         rest = after;
         let name = name(tag);
         if matches!(name.as_str(), "script" | "style") && !tag.starts_with("</") {
-            let end = format!("</{name}");
-            // ASCII letters keep their bytes, so the place is the same in both.
-            rest = rest.to_ascii_lowercase().find(&end).map_or("", |at| &rest[at..]);
+            rest = find_end(rest, &name).map_or("", |at| &rest[at..]);
         }
         if !name.is_empty()
             && !INLINE.contains(&name.as_str())
@@ -53,11 +58,20 @@ fn strip(text: &str) -> String {
             out.push(' ');
         }
     }
-    entities(rest, &mut out);
+    entities::resolve(rest, &mut out);
     if out.ends_with(' ') && !text.ends_with(' ') {
         out.pop();
     }
-    out
+    Cow::Owned(out)
+}
+
+/// Where the tag `</name` stands, in any case.
+fn find_end(text: &str, name: &str) -> Option<usize> {
+    let is_end = |at: &usize| {
+        let end = text.as_bytes().get(at + 2..at + 2 + name.len());
+        end.is_some_and(|end| end.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    text.match_indices("</").map(|(at, _)| at).find(is_end)
 }
 
 /// The tag or comment at the start of a text, and what follows it.
@@ -88,66 +102,6 @@ fn name(tag: &str) -> String {
     tag.chars().take_while(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
-/// Resolves `&amp;`, `&#39;`, `&#x27;` and the other entities that texts use.
-fn entities(text: &str, out: &mut String) {
-    const NAMED: &[(&str, char)] = &[
-        ("amp", '&'),
-        ("lt", '<'),
-        ("gt", '>'),
-        ("quot", '"'),
-        ("apos", '\''),
-        ("nbsp", ' '),
-        ("ndash", '–'),
-        ("mdash", '—'),
-        ("hellip", '…'),
-        ("lsquo", '‘'),
-        ("rsquo", '’'),
-        ("ldquo", '“'),
-        ("rdquo", '”'),
-        ("laquo", '«'),
-        ("raquo", '»'),
-        ("eacute", 'é'),
-        ("egrave", 'è'),
-        ("agrave", 'à'),
-        ("ccedil", 'ç'),
-        ("auml", 'ä'),
-        ("ouml", 'ö'),
-        ("uuml", 'ü'),
-        ("szlig", 'ß'),
-        ("copy", '©'),
-        ("reg", '®'),
-        ("trade", '™'),
-        ("euro", '€'),
-        ("pound", '£'),
-        ("deg", '°'),
-    ];
-    let mut rest = text;
-    while let Some(at) = rest.find('&') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        // The longest entity is short; a text with many `&` must not be searched to its end for each.
-        let end = rest.bytes().take(12).position(|byte| byte == b';');
-        let code = end.map(|end| &rest[1..end]);
-        let number = code.and_then(|code| code.strip_prefix('#'));
-        let found = match number {
-            Some(digits) => {
-                let hex = digits.strip_prefix(['x', 'X']);
-                let value = hex.map_or_else(|| digits.parse().ok(), |hex| u32::from_str_radix(hex, 16).ok());
-                value.and_then(char::from_u32)
-            }
-            None => NAMED.iter().find(|(name, _)| Some(*name) == code).map(|(_, c)| *c),
-        };
-        if let (Some(c), Some(end)) = (found, end) {
-            out.push(c);
-            rest = &rest[end + 1..];
-        } else {
-            out.push('&');
-            rest = &rest[1..];
-        }
-    }
-    out.push_str(rest);
-}
-
 #[cfg(test)]
 mod tests {
     use super::strip;
@@ -165,6 +119,10 @@ mod tests {
             ("1 <2", "1 <2"),
             ("été &", "été &"),
             ("&ééééééé;", "&ééééééé;"),
+            ("&Eacute;t&eacute;&nbsp;&sum;&#150;&#x80;&#0;&#xd800;&thetasym;", "Été ∑–€\u{fffd}&#xd800;ϑ"),
+            ("&amp;amp; &amp", "&amp; &amp"),
+            ("<script>a</SCRIPTx>b", "b"),
+            ("<style>a", ""),
             ("", ""),
         ] {
             assert_eq!(strip(html), expected, "{html}");

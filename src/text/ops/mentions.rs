@@ -1,49 +1,46 @@
 //! Names of people: `@someone`.
 
+use std::{borrow::Cow, ops::Range};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Prepared, TextOperation};
-use crate::text::segment;
+use crate::text::edits::{self, Edits};
 
 /// What becomes of names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mentions {
-    /// They go.
+    /// They go: `@ann look!` becomes `look!`.
     Remove,
-    /// Each becomes the word `user`.
+    /// Each becomes the word `user`: `@ann look!` becomes `user look!`.
     Token,
 }
 
 impl TextOperation for Mentions {
     fn prepare(&self) -> Prepared {
         match self {
-            Self::Remove => Box::new(|text| segment::join_without(parts(text).into_iter(), is_mention)),
-            Self::Token => Box::new(|text| {
-                parts(text).into_iter().map(|part| if is_mention(part) { "user" } else { part }).collect()
-            }),
+            Self::Remove => Box::new(|text| edits::cut(text, mentions(text))),
+            Self::Token => Box::new(token),
         }
     }
 }
 
-fn is_mention(part: &str) -> bool {
-    part.len() > 1 && part.starts_with('@')
+fn token(text: &str) -> Cow<'_, str> {
+    let mut edits = Edits::of(text);
+    for range in mentions(text) {
+        edits.replace(range, "user");
+    }
+    edits.finish()
 }
 
-/// The text cut around mentions, and into words and spaces between them. An `@` after a letter or digit is no mention.
-fn parts(text: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let mut from = 0;
-    for (at, _) in text.match_indices('@') {
-        let follows_name = text[..at].ends_with(|c: char| c.is_alphanumeric());
-        let name = text[at + 1..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len() - at - 1);
-        if at >= from && !follows_name && name > 0 {
-            parts.extend(segment::pieces(&text[from..at]));
-            parts.push(&text[at..=at + name]);
-            from = at + 1 + name;
-        }
-    }
-    parts.extend(segment::pieces(&text[from..]));
-    parts
+/// Where mentions stand. An `@` after a letter or digit is no mention.
+fn mentions(text: &str) -> impl Iterator<Item = Range<usize>> {
+    text.match_indices('@').filter_map(|(at, _)| {
+        let follows_name = text[..at].ends_with(char::is_alphanumeric);
+        let behind = &text[at + 1..];
+        let name = behind.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(behind.len());
+        (!follows_name && name > 0).then_some(at..at + 1 + name)
+    })
 }

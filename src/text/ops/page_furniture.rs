@@ -1,6 +1,6 @@
 //! Running headers and footers of paginated plain text.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,16 +48,16 @@ const SHORT: usize = 50;
 /// What `Page` is in front of a number.
 const PAGE: &[&str] = &["page", "seite", "página", "pagina", "pág."];
 
-fn strip(text: &str) -> String {
+fn strip(text: &str) -> Cow<'_, str> {
     let lines = lines(text);
     let boundaries = boundaries(&lines);
     if boundaries.is_empty() {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let mut goes = vec![false; lines.len()];
     let mut seams = vec![false; lines.len() + 1];
     find_furniture(&lines, &boundaries, &mut goes, &mut seams);
-    join(text, &lines, &goes, &seams)
+    Cow::Owned(join(text, &lines, &goes, &seams))
 }
 
 struct Line<'a> {

@@ -65,10 +65,11 @@ impl TextOperation for Patterns {
         let patterns: Vec<(Regex, String)> =
             self.0.iter().filter_map(|it| Some((Regex::new(&it.find).ok()?, it.with.clone()))).collect();
         Box::new(move |text| {
-            let mut text = text.to_owned();
+            let mut text = Cow::Borrowed(text);
             for (find, with) in &patterns {
+                // What is found nowhere is borrowed from the text before, which stays.
                 if let Cow::Owned(new) = find.replace_all(&text, with) {
-                    text = new;
+                    text = Cow::Owned(new);
                 }
             }
             text

@@ -1,8 +1,12 @@
 //! Normal forms of Unicode (UAX #15).
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{
+    IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfd_quick, is_nfkc_quick, is_nfkd_quick,
+};
 
 use super::{Prepared, TextOperation};
 
@@ -23,10 +27,15 @@ pub enum Unicode {
 impl TextOperation for Unicode {
     fn prepare(&self) -> Prepared {
         match self {
-            Self::Nfc => Box::new(|text| text.nfc().collect()),
-            Self::Nfd => Box::new(|text| text.nfd().collect()),
-            Self::Nfkc => Box::new(|text| text.nfkc().collect()),
-            Self::Nfkd => Box::new(|text| text.nfkd().collect()),
+            Self::Nfc => Box::new(|text| form(text, &is_nfc_quick(text.chars()), |text| text.nfc().collect())),
+            Self::Nfd => Box::new(|text| form(text, &is_nfd_quick(text.chars()), |text| text.nfd().collect())),
+            Self::Nfkc => Box::new(|text| form(text, &is_nfkc_quick(text.chars()), |text| text.nfkc().collect())),
+            Self::Nfkd => Box::new(|text| form(text, &is_nfkd_quick(text.chars()), |text| text.nfkd().collect())),
         }
     }
+}
+
+/// Most texts have the form already, which is quickly told.
+fn form<'a>(text: &'a str, has_form: &IsNormalized, new: impl Fn(&'a str) -> String) -> Cow<'a, str> {
+    if *has_form == IsNormalized::Yes { Cow::Borrowed(text) } else { Cow::Owned(new(text)) }
 }

@@ -1,17 +1,20 @@
 //! Web addresses and e-mail addresses.
 
+use std::{borrow::Cow, ops::Range};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Prepared, TextOperation};
+use super::{Prepared, TextOperation, emails};
+use crate::text::edits::Edits;
 
-/// What becomes of addresses.
+/// What becomes of addresses of the web and of e-mail; `emails` in front of it tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Urls {
-    /// They go.
+    /// They go: `(see https://a.b/c?d=e)` becomes `(see )`.
     Remove,
-    /// Each becomes the word `url`.
+    /// Each becomes the word `url`: `see www.x.org, me@x.org` becomes `see url, url`.
     Token,
 }
 
@@ -22,44 +25,76 @@ impl TextOperation for Urls {
     }
 }
 
-fn replace(text: &str, token: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while !rest.is_empty() {
-        let word_end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-        let (word, after) = rest.split_at(word_end);
-        match address(word) {
-            Some((start, end)) => {
-                out.push_str(&word[..start]);
-                out.push_str(token);
-                out.push_str(&word[end..]);
+/// What a web address begins with.
+const STARTS: &[&str] = &["http://", "https://", "ftp://", "www."];
+
+fn replace<'a>(text: &'a str, token: &str) -> Cow<'a, str> {
+    let mut edits = Edits::of(text);
+    // Every address has a `:` behind `http`, a `.` behind `www`, or an `@`.
+    let (mut from, mut done) = (0, 0);
+    while let Some(at) = text.as_bytes()[from..].iter().position(|byte| matches!(byte, b':' | b'.' | b'@')) {
+        let at = from + at;
+        let is_mail = text.as_bytes()[at] == b'@';
+        let found = if is_mail { emails::around(text, done, at) } else { web(text, done, at) };
+        match found {
+            Some(range) => {
+                (from, done) = (range.end, range.end);
+                edits.replace(range, token);
             }
-            None => out.push_str(word),
+            None => from = at + 1,
         }
-        let space_end = after.find(|c: char| !c.is_whitespace()).unwrap_or(after.len());
-        out.push_str(&after[..space_end]);
-        rest = &after[space_end..];
     }
-    out
+    edits.finish()
 }
 
-/// Where an address stands in a word, without the punctuation around it.
-fn address(word: &str) -> Option<(usize, usize)> {
-    let lower = word.to_ascii_lowercase();
-    let web = ["http://", "https://", "ftp://", "www."].iter().filter_map(|prefix| lower.find(prefix)).min();
-    let start = match web {
-        Some(start) => start,
-        None => mail(word)?,
-    };
-    let end = word.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '}', '>', '"', '\'', '»', '”']).len();
-    (end > start).then_some((start, end))
+/// The web address whose `:` or first `.` stands at a place; it begins behind `done`.
+fn web(text: &str, done: usize, at: usize) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let (start, shortest) = STARTS.iter().find_map(|begin| {
+        let sign = begin.find([':', '.'])?;
+        let start = at.checked_sub(sign).filter(|start| *start >= done)?;
+        let is_it = bytes.get(start..start + begin.len())?.eq_ignore_ascii_case(begin.as_bytes());
+        is_it.then_some((start, begin.len()))
+    })?;
+    let end = start + text[start..].find(ends).unwrap_or(text.len() - start);
+    let address = text[start..end].trim_end_matches(trails);
+    // `www.` alone is no address.
+    (address.len() > shortest).then(|| start..start + address.len())
 }
 
-fn mail(word: &str) -> Option<usize> {
-    let (name, host) = word.split_once('@')?;
-    let start = name.rfind(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-' | '+'));
-    let start = start.map_or(0, |at| at + name[at..].chars().next().map_or(1, char::len_utf8));
-    let host = host.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-    let has_domain = host.split('.').count() > 1 && host.split('.').all(|part| !part.is_empty());
-    (start < name.len() && has_domain).then_some(start)
+/// What no address goes beyond: white space, and punctuation and letters that are written without spaces.
+fn ends(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '<' | '>' | '"' | '”' | '»' | '\u{3000}'..='\u{9fff}' | '\u{ff00}'..='\u{ffef}')
+}
+
+/// What stands behind an address and is no part of it.
+fn trails(c: char) -> bool {
+    matches!(c, '.' | ',' | ';' | ':' | '!' | '?' | ')' | ']' | '}' | '\'' | '’' | '…')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_found() {
+        for (text, expected) in [
+            ("see https://a.b/c?d=e, or www.x.org. Mail: me@x.org!", "see url, or url. Mail: url!"),
+            ("at http://a.b/c (or HTTP://X.Y)", "at url (or url)"),
+            ("<a href=\"http://a.b/c\">x</a>", "<a href=\"url\">x</a>"),
+            ("请看https://a.b/c。谢谢", "请看url。谢谢"),
+            ("www. 10:30 a.b http:// wwwx.y", "www. 10:30 a.b http:// wwwx.y"),
+            ("http://a.b/ü?x=me@x.org www.a.b:80/c", "url url"),
+            ("a.b+c@x.org", "url"),
+            ("écrire à (me@x.org)", "écrire à (url)"),
+            ("", ""),
+        ] {
+            assert_eq!(replace(text, "url"), expected, "{text}");
+        }
+        assert!(matches!(replace("nothing here: at all.", "url"), Cow::Borrowed(_)));
+        for unit in [":", ".", "www.", "http:", "@", "a@a."] {
+            let many = unit.repeat((1 << 20) / unit.len());
+            assert!(replace(&many, "url").len() <= many.len());
+        }
+    }
 }

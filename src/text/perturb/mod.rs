@@ -1,39 +1,123 @@
 //! The list of perturbations for data augmentation: a new one is one file and one line.
 //!
-//! They follow EDA (Wei and Zou, 2019: "EDA: Easy Data Augmentation Techniques for Boosting Performance on Text
-//! Classification Tasks"), with three differences: negations are never touched, since they are what a label often hangs
-//! on; synonyms are of a word's most frequent sense only; and there is `mask`, for models that were trained to fill
-//! masked words.
+//! Insertion, deletion, replacement and swap follow EDA (Wei and Zou, 2019: "EDA: Easy Data Augmentation Techniques for Boosting
+//! Performance on Text Classification Tasks") with its rates: `max(1, α·l)` words of `l`, or each word with the probability `p`. What
+//! differs, on purpose: negations are never touched, since they are what a label often hangs on; case, marks and white space stay,
+//! where EDA's authors take out all but small letters; synonyms are of a word's most frequent sense, unless a lexicon has more; of a
+//! word that stands in several places each is a word of its own, where EDA's authors replace all of them at once; and a word that is
+//! put in comes from a word that is no stop word, as the paper has it and its authors' program has not.
 
-use std::collections::BTreeSet;
+mod amount;
+mod noise;
+mod words;
 
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashSet, ops::Range};
+
+use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Lexicon, TextFault, ops, segment};
-use crate::base::rng::{self, Stream};
+use self::{
+    amount::{Amount, choose, like},
+    words::Guard,
+};
+pub use self::{
+    contextual::{Blanks, Contextual, Guess},
+    words::{Change, Words},
+};
+use super::{Lexicon, TextFault, chinese, ops, segment};
+use crate::base::rng::Stream;
 
 /// The words that are protected unless a recipe says otherwise; `n't` stands for all words that end in it.
 pub const NEGATIONS: &[&str] = &[
     "barely", "cannot", "hardly", "lack", "lacks", "n't", "neither", "never", "no", "nobody", "none", "nor", "not",
-    "nothing", "nowhere", "scarcely", "seldom", "unless", "without",
+    "nothing", "nowhere", "scarcely", "seldom", "unless", "without", "不", "不会", "不能", "不要", "不是", "没",
+    "没有", "未", "无", "别", "从不", "从未", "毫无", "并非", "绝不",
 ];
+
+/// What finds the tokens of a text, in bytes.
+pub type Tokens = Box<dyn Fn(&str) -> Vec<Range<usize>> + Send + Sync>;
 
 /// What a perturbation may know and must leave alone.
 pub struct Surroundings {
-    protected: BTreeSet<String>,
+    protected: HashSet<String>,
     protects_contractions: bool,
-    stop_words: BTreeSet<String>,
+    stop_words: HashSet<String>,
+    passages: Vec<Regex>,
+    is_chinese: bool,
+    tokens: Option<Tokens>,
 }
 
 impl Surroundings {
-    /// Protects words, and the stop words of a language if one is given.
+    /// Protects words, in texts of a language, by its code; `zh` has words without spaces between them.
     #[must_use]
-    pub fn new(protect: &[String], stop_words: Option<&str>) -> Self {
-        let protected: BTreeSet<String> = protect.iter().map(|word| segment::list_form(word)).collect();
-        let protects_contractions = protected.contains("n't");
-        let stop_words = stop_words.map(ops::stop_words_of).unwrap_or_default();
-        Self { protected, protects_contractions, stop_words }
+    pub fn new(language: &str, protect: &[String]) -> Self {
+        let protected: HashSet<String> = protect.iter().map(|word| segment::list_form(word)).collect();
+        Self {
+            protects_contractions: protected.contains("n't"),
+            protected,
+            stop_words: HashSet::new(),
+            passages: Vec::new(),
+            is_chinese: language == "zh",
+            tokens: None,
+        }
+    }
+
+    /// Knows the stop words of a language.
+    #[must_use]
+    pub fn with_stop_words(self, language: &str) -> Self {
+        Self { stop_words: ops::stop_words_of(language).into_iter().collect(), ..self }
+    }
+
+    /// Protects what regular expressions find, too; those that are none are left out.
+    #[must_use]
+    pub fn with_passages(self, expressions: &[String]) -> Self {
+        Self { passages: expressions.iter().filter_map(|expression| Regex::new(expression).ok()).collect(), ..self }
+    }
+
+    /// Knows what a tokenizer makes of texts.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Tokens) -> Self {
+        Self { tokens: Some(tokens), ..self }
+    }
+
+    /// A text in words; `own` are words that are protected in this one only, in small letters.
+    #[must_use]
+    pub fn words<'a>(&self, text: &'a str, own: &[String]) -> Words<'a> {
+        let mut words = Words::new(text, self.is_chinese);
+        let mut form = String::new();
+        for piece in &mut words.pieces {
+            if !piece.is_word {
+                continue;
+            }
+            form.clear();
+            if piece.text.is_ascii() {
+                form.push_str(&piece.text);
+                form.make_ascii_lowercase();
+            } else {
+                form.push_str(&segment::list_form(&piece.text));
+            }
+            if self.is_protected(&form) || own.contains(&form) {
+                piece.guard = Guard::Protected;
+            } else if self.stop_words.contains(&form) {
+                piece.guard = Guard::StopWord;
+            }
+        }
+        for passage in self.passages.iter().flat_map(|passage| passage.find_iter(text)) {
+            words.protect(passage.range());
+        }
+        words
+    }
+
+    /// The words of a label, as texts have them: `sports_news` has `sports` and `news`.
+    #[must_use]
+    pub fn label_words(&self, label: &str) -> Vec<String> {
+        let parts = label.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|part| !part.is_empty());
+        let words = parts.flat_map(|part| if self.is_chinese { chinese::words(part) } else { vec![part] });
+        words.map(segment::list_form).collect()
     }
 
     /// Words that are not even moved.
@@ -41,9 +125,24 @@ impl Surroundings {
         self.protected.contains(word) || self.protects_contractions && word.ends_with("n't")
     }
 
-    /// Words that are not chosen to be replaced, deleted or masked.
-    fn is_left_alone(&self, word: &str) -> bool {
-        self.is_protected(word) || self.stop_words.contains(word)
+    /// The synonyms that may be put in: a protected word is one that labels hang on, wherever it stands.
+    fn allowed<'a>(&self, mut synonyms: Vec<&'a str>) -> Vec<&'a str> {
+        synonyms.retain(|synonym| !self.is_protected(synonym));
+        synonyms
+    }
+
+    /// The tokens of a text, in bytes, one after the other; none overlaps the one before.
+    fn tokens(&self, text: &str) -> Vec<Range<usize>> {
+        let mut end = 0;
+        let mut tokens = self.tokens.as_ref().map(|tokens| tokens(text)).unwrap_or_default();
+        tokens.retain(|token| {
+            let is_next = token.start >= end && token.start < token.end && text.get(token.clone()).is_some();
+            if is_next {
+                end = token.end;
+            }
+            is_next
+        });
+        tokens
     }
 }
 
@@ -53,40 +152,40 @@ pub fn stop_word_fault(language: &str) -> Option<TextFault> {
     ops::stop_word_fault(language)
 }
 
-/// A text in pieces, some of which are words.
-struct Words {
-    pieces: Vec<String>,
-}
-
-impl Words {
-    fn new(text: &str) -> Self {
-        Self { pieces: segment::pieces(text).map(ToOwned::to_owned).collect() }
-    }
-
-    /// The places of the words that `may` holds for; it sees them in small letters.
-    fn places(&self, may: impl Fn(&str) -> bool) -> Vec<usize> {
-        let is_place = |&at: &usize| {
-            let piece = &self.pieces[at];
-            segment::is_word(piece) && may(&segment::list_form(piece))
-        };
-        (0..self.pieces.len()).filter(is_place).collect()
-    }
-
-    fn text(&self) -> String {
-        self.pieces.concat()
-    }
+/// The fault of what is no regular expression, in words.
+#[must_use]
+pub fn passage_fault(expression: &str) -> Option<String> {
+    let error = Regex::new(expression).err()?.to_string();
+    // The message draws the place below the expression; its last line says what is wrong.
+    let what = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    Some(format!("`{expression}` is no regular expression: {what}"))
 }
 
 /// What each perturbation's parameters can do.
 trait Perturb {
-    /// The share of words that it changes.
-    fn rate(&self) -> f64;
+    /// How many words it changes.
+    fn amount(&self) -> Amount;
 
     /// Changes some words.
-    fn apply(&self, words: &mut Words, around: &Surroundings, lexicon: &Lexicon, random: &mut Stream);
+    fn apply(&self, words: &mut Words<'_>, around: &Surroundings, lexicon: &Lexicon, random: &mut Stream);
+
+    /// What is wrong with its other parameters.
+    fn fault(&self) -> Option<TextFault> {
+        None
+    }
+
+    /// Whether it puts synonyms in.
+    fn wants_synonyms(&self) -> bool {
+        false
+    }
 
     /// A table of synonyms to use instead of the one that comes with the program.
     fn table(&self) -> Option<&str> {
+        None
+    }
+
+    /// What it needs a model for, where it does.
+    fn wants_model(&self) -> Option<&'static str> {
         None
     }
 }
@@ -121,28 +220,37 @@ macro_rules! perturbations {
 }
 
 perturbations! {
-    /// Leaves words out, each with the probability `rate`; one word always stays.
+    /// Lets a masked language model put words in or replace words: `comedy` becomes `drama`.
+    contextual::Contextual,
+    /// Leaves words out, each with the probability `rate`; one word always stays: `a quick comedy` becomes `a comedy`.
     delete::Delete,
-    /// Puts a synonym of some word at a random place.
+    /// Puts a synonym of some word at a random place: `a quick comedy` becomes `a fast quick comedy`.
     insert::Insert,
-    /// Puts a mask token in the place of words.
+    /// Hits the key beside the right one: `comedy` becomes `comefy`.
+    keyboard::Keyboard,
+    /// Puts a mask token in the place of words, spans of words, or tokens: `a [MASK] comedy`.
     mask::Mask,
-    /// Puts synonyms in the place of words.
+    /// Reads letters as others that look like them: `comedy` becomes `cornedy`.
+    ocr::Ocr,
+    /// Puts synonyms in the place of words: `a quick comedy` becomes `a fast comedy`.
     replace::Replace,
-    /// Lets two words change their places.
+    /// Lets two words change their places: `a quick comedy` becomes `a comedy quick`.
     swap::Swap,
+    /// Types a letter too few, too many, or two in the wrong order: `comedy` becomes `coemdy`.
+    typos::Typos,
 }
 
 impl Perturbation {
     /// What is wrong with its parameters, if anything.
     #[must_use]
     pub fn fault(&self) -> Option<TextFault> {
-        let rate = self.inner().rate();
-        (!(rate > 0.0 && rate <= 1.0)).then(|| TextFault {
-            path: "rate".to_owned(),
-            message: format!("`rate` is the share of words to change, above 0 and up to 1, not {rate}"),
-            help: Some("0.1 changes every tenth word".to_owned()),
-        })
+        self.inner().amount().fault().or_else(|| self.inner().fault())
+    }
+
+    /// Whether it puts synonyms in.
+    #[must_use]
+    pub fn wants_synonyms(&self) -> bool {
+        self.inner().wants_synonyms()
     }
 
     /// The path of a table of synonyms, where the recipe names one.
@@ -151,115 +259,40 @@ impl Perturbation {
         self.inner().table()
     }
 
-    /// The text with some words changed; the same text where there is nothing that may be changed.
+    /// What it needs a model for, where it does: a sentence.
     #[must_use]
-    pub fn apply(&self, text: &str, around: &Surroundings, lexicon: &Lexicon, random: &mut Stream) -> String {
-        let mut words = Words::new(text);
-        self.inner().apply(&mut words, around, lexicon, random);
-        words.text()
+    pub fn wants_model(&self) -> Option<&'static str> {
+        self.inner().wants_model()
+    }
+
+    /// The step, where a model has to guess words for it.
+    #[must_use]
+    pub fn contextual(&self) -> Option<&Contextual> {
+        match self {
+            Self::Contextual(step) => Some(step),
+            _ => None,
+        }
+    }
+
+    /// Changes some words, as step number `at`; none where there is nothing that may be changed.
+    pub fn apply(
+        &self,
+        at: usize,
+        words: &mut Words<'_>,
+        around: &Surroundings,
+        lexicon: &Lexicon,
+        random: &mut Stream,
+    ) {
+        words.begin(at);
+        self.inner().apply(words, around, lexicon, random);
     }
 }
 
-/// How many of `count` words to change: EDA's `max(1, α·l)`.
-fn how_many(rate: f64, count: usize) -> usize {
-    ((rate * count as f64) as usize).max(1)
-}
-
-/// Some of the places, without repetition, in random order.
-fn choose(mut places: Vec<usize>, count: usize, random: &mut Stream) -> Vec<usize> {
-    rng::shuffle(random, &mut places);
-    places.truncate(count);
-    places
-}
-
-/// A word with the capitals of another.
-fn like(word: &str, model: &str) -> String {
-    let mut letters = model.chars().filter(|c| c.is_alphabetic());
-    let first_is_capital = letters.next().is_some_and(char::is_uppercase);
-    let (mut any, mut all) = (false, true);
-    for letter in letters {
-        (any, all) = (true, all && letter.is_uppercase());
-    }
-    match (first_is_capital, any && all) {
-        (true, true) => word.to_uppercase(),
-        (true, false) => {
-            let mut rest = word.chars();
-            rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
-        }
-        (false, _) => word.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn around() -> Surroundings {
-        let negations: Vec<String> = NEGATIONS.iter().map(|word| (*word).to_owned()).collect();
-        Surroundings::new(&negations, Some("en"))
-    }
-
-    fn run(step: serde_json::Value, text: &str, seed: u64) -> String {
-        let step: Perturbation = serde_json::from_value(step).unwrap();
-        assert_eq!(step.fault(), None);
-        step.apply(text, &around(), &Lexicon::English, &mut rng::stream(seed, "test"))
-    }
-
-    const TEXT: &str = "This film is not terrible, but the story doesn't begin: a quick comedy without tedious actors.";
-
-    #[test]
-    fn negations_are_never_touched_and_seeds_decide() {
-        for step in [
-            json!({"insert": {"rate": 0.5}}),
-            json!({"replace": {"rate": 1.0}}),
-            json!({"delete": {"rate": 0.9}}),
-            json!({"swap": {"rate": 0.5}}),
-            json!({"mask": {"rate": 1.0}}),
-        ] {
-            let mut changed = 0;
-            for seed in 0..50 {
-                let text = run(step.clone(), TEXT, seed);
-                assert_eq!(text, run(step.clone(), TEXT, seed));
-                for negation in ["not", "doesn't", "without"] {
-                    let count = |text: &str| segment::pieces(text).filter(|piece| *piece == negation).count();
-                    assert_eq!(count(&text), 1, "{step} {text}");
-                }
-                assert!(!text.contains("  "), "{step} {text:?}");
-                changed += usize::from(text != TEXT);
-            }
-            assert!(changed > 40, "{step}: {changed}");
-        }
-    }
-
-    #[test]
-    fn a_replacement_is_a_synonym_with_the_same_capitals() {
-        for seed in 0..10 {
-            assert_eq!(run(json!({"replace": {"rate": 0.9}}), "FILM", seed), "MOVIE");
-            assert_eq!(run(json!({"replace": {"rate": 0.9}}), "Film!", seed), "Movie!");
-            assert_eq!(run(json!({"replace": {"rate": 0.9}}), "xyzzy", seed), "xyzzy");
-        }
-    }
-
-    #[test]
-    fn masks_and_deletions_leave_a_text() {
-        let masked = run(json!({"mask": {"rate": 1.0, "token": "<mask>"}}), "terrible film", 0);
-        assert_eq!(masked, "<mask> <mask>");
-        for seed in 0..20 {
-            let deleted = run(json!({"delete": {"rate": 1.0}}), "terrible film", seed);
-            assert!(["terrible", "film"].contains(&deleted.as_str()), "{deleted}");
-        }
-        assert_eq!(run(json!({"delete": {"rate": 1.0}}), "", 0), "");
-        assert_eq!(run(json!({"swap": {"rate": 1.0}}), "terrible", 0), "terrible");
-        assert_eq!(run(json!({"swap": {"rate": 0.1}}), "terrible film", 0), "film terrible");
-    }
-
-    #[test]
-    fn a_rate_is_a_share() {
-        for rate in [0.0, -0.1, 1.5] {
-            let step: Perturbation = serde_json::from_value(json!({"delete": {"rate": rate}})).unwrap();
-            assert_eq!(step.fault().unwrap().path, "rate");
-        }
-    }
+/// The fault of noise in no letters.
+fn letters_fault(letters: usize) -> Option<TextFault> {
+    (letters == 0).then(|| TextFault {
+        path: "letters".to_owned(),
+        message: "`letters` is a number of letters to change, at least 1".to_owned(),
+        help: Some("1 changes a letter of each word that is chosen".to_owned()),
+    })
 }

@@ -8,7 +8,7 @@ use std::{
 
 use candle_core::Device;
 use lmpipe::{
-    data::{Import, Limit, Roles, SplitBy},
+    data::{Dataset, Import, Limit, Roles, SplitBy},
     hub::{Watch, extract},
     model::{Model, Packed, inspect},
     plan::Plan,
@@ -45,12 +45,13 @@ pub fn rows(data: &[u8]) {
         roles: Roles { text: "text".into(), pair: None, label: Some("label".into()), id: None },
         split: SplitBy::Column("split".into()),
         limit: Limit::None,
+        max_rejected: 2,
         seed: 1,
         source: String::new(),
         license: String::new(),
     };
-    if let Ok((dataset, _)) = import.read(&path, "rows") {
-        let _ = dataset.write(folder.path());
+    if import.write(&path, "rows", folder.path(), &mut |_, _| Ok(())).is_ok() {
+        Dataset::open(folder.path()).expect("what was written can be read");
     }
 }
 

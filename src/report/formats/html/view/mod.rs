@@ -1,6 +1,7 @@
 //! What the page's template shows: texts and plots, ready to print; a file a section.
 
 mod attention;
+mod data;
 mod lengths;
 mod quality;
 mod samples;
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 use self::{
     attention::Attention,
+    data::Data,
     lengths::Lengths,
     quality::{Matrix, Score},
     samples::Samples,
@@ -60,6 +62,7 @@ pub(super) struct Page {
     lengths: Vec<Lengths>,
     curves: Vec<Plot>,
     confusions: Vec<Matrix>,
+    data: Vec<Data>,
     samples: Vec<Samples>,
     graph: Option<Plot>,
     stages: Vec<Stage>,
@@ -110,6 +113,7 @@ impl Page {
             attention: report.attention.iter().map(attention::of).collect(),
             curves: curves(&report.curves),
             confusions: quality::matrices(report),
+            data: report.data.iter().map(data::of).collect(),
             samples: report.samples.iter().map(samples::of).collect(),
             graph: stages::graph(report),
             stages: report.stages.iter().map(stages::of).collect(),

@@ -42,7 +42,7 @@ pub(super) fn of(line: &StageLine) -> Stage {
             .chain(
                 line.metrics
                     .iter()
-                    .filter(|_| line.kind != "bench" && line.kind != "evaluate")
+                    .filter(|_| !["bench", "evaluate", "profile"].contains(&line.kind.as_str()))
                     .map(|metric| (words::metric_name(&metric.name), words::with_interval(metric))),
             )
             .collect(),

@@ -1,0 +1,145 @@
+//! `RowBatch`: some neighbouring rows of a split.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, BooleanArray, RecordBatch, StringArray},
+    compute::filter_record_batch,
+};
+
+use super::{DataError, Roles, Split, columns};
+use crate::base::plural;
+
+/// Some neighbouring rows of a split, with the columns that have a role at hand.
+#[derive(Clone, Debug)]
+pub struct RowBatch {
+    split: Split,
+    first_row: u64,
+    batch: RecordBatch,
+    roles: Arc<Roles>,
+    text: StringArray,
+    pair: Option<StringArray>,
+    label: Option<StringArray>,
+    id: Option<StringArray>,
+}
+
+impl RowBatch {
+    /// Rows of a split; `first_row` is the number of the first of them in it.
+    pub(super) fn new(split: Split, first_row: u64, batch: RecordBatch, roles: Arc<Roles>) -> Result<Self, DataError> {
+        let column = |role: &str, name: &str| -> Result<StringArray, DataError> {
+            let found = columns::strings(&batch, name);
+            found.cloned().map_err(|error| DataError::content(format!("{role} column: {error}")))
+        };
+        Ok(Self {
+            split,
+            first_row,
+            text: column("text", &roles.text)?,
+            pair: roles.pair.as_deref().map(|name| column("pair", name)).transpose()?,
+            label: roles.label.as_deref().map(|name| column("label", name)).transpose()?,
+            id: roles.id.as_deref().map(|name| column("id", name)).transpose()?,
+            batch,
+            roles,
+        })
+    }
+
+    /// The number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The split that they are of.
+    #[must_use]
+    pub fn split(&self) -> Split {
+        self.split
+    }
+
+    /// The number of the first row in its split, from 0.
+    #[must_use]
+    pub fn first_row(&self) -> u64 {
+        self.first_row
+    }
+
+    /// The text of a row.
+    #[must_use]
+    pub fn text(&self, row: usize) -> &str {
+        self.text.value(row)
+    }
+
+    /// The second text of a row, of pair tasks.
+    #[must_use]
+    pub fn pair(&self, row: usize) -> Option<&str> {
+        self.pair.as_ref().map(|pair| pair.value(row))
+    }
+
+    /// The label of a row.
+    #[must_use]
+    pub fn label(&self, row: usize) -> Option<&str> {
+        self.label.as_ref().map(|label| label.value(row))
+    }
+
+    /// The id of a row, where there is an id column.
+    #[must_use]
+    pub fn id(&self, row: usize) -> Option<&str> {
+        self.id.as_ref().map(|id| id.value(row))
+    }
+
+    /// What messages and receipts call a row: its id, or its number in its split.
+    #[must_use]
+    pub fn name(&self, row: usize) -> String {
+        self.id(row).map_or_else(|| (self.first_row + row as u64).to_string(), ToOwned::to_owned)
+    }
+
+    /// The same rows with other texts; all other columns stay.
+    ///
+    /// # Errors
+    /// When the number of texts is not the number of rows.
+    pub fn with_texts(self, texts: Vec<String>, pairs: Option<Vec<String>>) -> Result<Self, DataError> {
+        let mut arrays = self.batch.columns().to_vec();
+        let replaced = [(Some(&self.roles.text), Some(texts)), (self.roles.pair.as_ref(), pairs)];
+        for (column, texts) in replaced {
+            let (Some(column), Some(texts)) = (column, texts) else { continue };
+            if texts.len() != self.len() {
+                let (texts, rows) = (plural::count(texts.len(), "text"), plural::count(self.len(), "row"));
+                return Err(DataError::content(format!("{texts} for {rows} of `{}`", self.split.name())));
+            }
+            let at = columns::position(&self.batch, column)?;
+            arrays[at] = Arc::new(StringArray::from(texts)) as ArrayRef;
+        }
+        let batch = RecordBatch::try_new(self.batch.schema(), arrays);
+        Self::new(self.split, self.first_row, batch.map_err(|error| DataError::content(error.to_string()))?, self.roles)
+    }
+
+    /// The rows that are marked; they count from the same first row.
+    ///
+    /// # Errors
+    /// When the number of marks is not the number of rows.
+    pub fn keep(self, rows: &[bool]) -> Result<Self, DataError> {
+        if rows.iter().all(|keep| *keep) && rows.len() == self.len() {
+            return Ok(self);
+        }
+        let batch = filter_record_batch(&self.batch, &BooleanArray::from(rows.to_vec()));
+        Self::new(self.split, self.first_row, batch.map_err(|error| DataError::content(error.to_string()))?, self.roles)
+    }
+
+    /// Which column means what.
+    pub(super) fn roles(&self) -> &Roles {
+        &self.roles
+    }
+
+    /// The rows as Arrow has them.
+    pub(super) fn batch(&self) -> &RecordBatch {
+        &self.batch
+    }
+
+    /// The same rows with other columns beside those that have a role.
+    pub(super) fn with_batch(&self, batch: RecordBatch) -> Result<Self, DataError> {
+        Self::new(self.split, self.first_row, batch, Arc::clone(&self.roles))
+    }
+}

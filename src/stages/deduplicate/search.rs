@@ -1,0 +1,229 @@
+//! Which rows are the same or nearly so: two passes over a dataset.
+//!
+//! The first pass keeps of each row 16 bytes for its text and 16 for each band, on the disk where they are many. The second reads the
+//! rows again that share a band with another, and keeps their shingles, at most 4 KiB a row, to compare them.
+
+use std::{
+    ops::Range,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use rayon::prelude::*;
+
+use super::{
+    Near,
+    buckets::{Buckets, Entry},
+};
+use crate::{
+    data::{DatasetReader, RowBatch, Split},
+    stage::{Progress, StageCtx, StageError},
+    stages::dataset::stream,
+    text::dedup::{Bands, Clusters, Exact, Form, Resemblance, Sketcher},
+};
+
+/// Rows that a thread takes at a time.
+const CHUNK: usize = 512;
+/// Rows of other clusters that a row of a band is compared with: what all texts share (a licence, a footer) would else be compared
+/// each with each.
+const MOST_COMPARED: usize = 64;
+
+/// Where the rows of a dataset lie. A row's number is its place over all splits, in their order.
+pub(super) struct Places<'a> {
+    pub(super) reader: &'a DatasetReader,
+    batches: Vec<(Split, usize)>,
+    /// The number behind the last row of each batch.
+    ends: Vec<u64>,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn new(reader: &'a DatasetReader) -> Result<Self, StageError> {
+        let places = Self { reader, batches: reader.batches(), ends: reader.ends() };
+        if places.ends.last().is_some_and(|rows| *rows > u64::from(u32::MAX)) {
+            return Err(StageError::msg("more than 4,294,967,295 rows: deduplicate parts of the dataset one by one"));
+        }
+        Ok(places)
+    }
+
+    /// All rows.
+    pub(super) fn rows(&self) -> u32 {
+        self.ends.last().copied().unwrap_or_default() as u32
+    }
+
+    /// The rows of a split.
+    pub(super) fn of(&self, split: Split) -> Range<u32> {
+        let mut start = 0;
+        for (&other, &rows) in &self.reader.meta().rows {
+            if other == split {
+                return start..start + rows as u32;
+            }
+            if other < split {
+                start += rows as u32;
+            }
+        }
+        start..start
+    }
+
+    /// The number of a batch's first row.
+    pub(super) fn first(&self, rows: &RowBatch) -> u32 {
+        self.of(rows.split()).start + rows.first_row() as u32
+    }
+
+    /// Reads the batches that have some of these rows (sorted), several at a time, and makes something of each such row; in order.
+    pub(super) fn visit<T: Send>(
+        &self,
+        ctx: &StageCtx<'_>,
+        rows: &[u32],
+        make: impl Fn(&RowBatch, usize) -> T + Sync,
+    ) -> Result<Vec<T>, StageError> {
+        let mut wanted: Vec<(usize, &[u32])> = Vec::new();
+        let mut rest = rows;
+        for (batch, &end) in self.ends.iter().enumerate() {
+            let (here, behind) = rest.split_at(rest.partition_point(|row| u64::from(*row) < end));
+            if !here.is_empty() {
+                wanted.push((batch, here));
+            }
+            rest = behind;
+        }
+        let mut made = Vec::with_capacity(rows.len());
+        for some in wanted.chunks(2 * rayon::current_num_threads()) {
+            ctx.check_cancelled()?;
+            let read = |&(batch, rows): &(usize, &[u32])| -> Result<Vec<T>, StageError> {
+                let (split, index) = self.batches[batch];
+                let batch = self.reader.read(split, index)?;
+                let first = self.first(&batch);
+                Ok(rows.par_iter().with_min_len(64).map(|row| make(&batch, (row - first) as usize)).collect())
+            };
+            for part in some.par_iter().map(read).collect::<Vec<_>>() {
+                made.extend(part?);
+            }
+        }
+        Ok(made)
+    }
+}
+
+/// What was found.
+pub(super) struct Found {
+    /// Of each row the first one that is the same.
+    pub(super) same: Clusters,
+    /// The rows that are the same or nearly so, joined.
+    pub(super) clusters: Clusters,
+    /// The bands that were compared.
+    pub(super) bands: Option<Bands>,
+    /// Rows that shared a band with another, sorted, and their shingles.
+    candidates: Vec<u32>,
+    resemblances: Vec<Resemblance>,
+}
+
+impl Found {
+    /// How similar two rows are, from 0 to 1.
+    pub(super) fn similarity(&mut self, a: u32, b: u32) -> f64 {
+        let (a, b) = (self.same.first(a), self.same.first(b));
+        if a == b { 1.0 } else { self.of(a).zip(self.of(b)).map_or(0.0, |(a, b)| a.with(b)) }
+    }
+
+    fn of(&self, row: u32) -> Option<&Resemblance> {
+        self.candidates.binary_search(&row).ok().map(|at| &self.resemblances[at])
+    }
+}
+
+/// What a thread works in.
+#[derive(Default)]
+struct Room {
+    form: Form,
+    hashes: Vec<u64>,
+    values: Vec<u64>,
+    signature: Vec<u32>,
+}
+
+/// Finds the rows that are the same, and those that are nearly so if `near` is given; `dir` is for temporary files.
+pub(super) fn search(
+    places: &Places<'_>,
+    exact: Exact,
+    near: Option<&Near>,
+    dir: &Path,
+    ctx: &StageCtx<'_>,
+) -> Result<Found, StageError> {
+    let bands = near.and_then(Near::bands);
+    let near = near.zip(bands);
+    let (texts, signatures) = (Buckets::new(dir), Buckets::new(dir));
+    let (done, total) = (AtomicU64::new(0), u64::from(places.rows()));
+    let sketcher = Sketcher::new(near.map_or(1, |(near, _)| near.permutations));
+    stream::survey(ctx, places.reader, |rows| {
+        let first = places.first(rows);
+        let numbers: Vec<usize> = (0..rows.len()).collect();
+        numbers.par_chunks(CHUNK).try_for_each(|numbers| {
+            let (mut room, mut keys, mut parts) = (Room::default(), Vec::new(), Vec::new());
+            for &number in numbers {
+                let (text, pair, row) = (rows.text(number), rows.pair(number), first + number as u32);
+                room.form.set(text, pair);
+                let key = exact.key(text, pair, &room.form);
+                keys.push(Entry { key: key as u64, check: (key >> 64) as u32, row });
+                if let Some((near, bands)) = near {
+                    near.shingles.hash(&room.form, &mut room.hashes);
+                    sketcher.sign(&room.hashes, &mut room.values, &mut room.signature);
+                    parts.extend(bands.keys(&room.signature).map(|(check, key)| Entry { key, check, row }));
+                }
+            }
+            texts.add(&mut keys)?;
+            signatures.add(&mut parts)
+        })?;
+        let done = done.fetch_add(rows.len() as u64, Ordering::Relaxed) + rows.len() as u64;
+        ctx.sink.progress(Progress { done, total, unit: "row", message: "fingerprints".to_owned() });
+        Ok(())
+    })?;
+
+    let mut same = Clusters::new(places.rows());
+    for rows in texts.shared(|_| true)? {
+        for &row in &rows {
+            same.join(rows[0], row);
+        }
+    }
+    ctx.check_cancelled()?;
+    let mut clusters = same.clone();
+    let mut found = Found { same, clusters: Clusters::new(0), bands, candidates: Vec::new(), resemblances: Vec::new() };
+    if let Some((near, _)) = near {
+        // Of rows that are the same the first stands for all.
+        let stands: Vec<bool> = (0..places.rows()).map(|row| found.same.first(row) == row).collect();
+        let mut buckets = signatures.shared(|row| stands[row as usize])?;
+        // Most pairs share more than one band.
+        buckets.par_sort_unstable();
+        buckets.dedup();
+        let mut candidates: Vec<u32> = buckets.iter().flatten().copied().collect();
+        candidates.par_sort_unstable();
+        candidates.dedup();
+        found.resemblances = places.visit(ctx, &candidates, |rows, row| {
+            let mut room = Room::default();
+            room.form.set(rows.text(row), rows.pair(row));
+            near.shingles.hash(&room.form, &mut room.hashes);
+            Resemblance::of(&room.hashes, &mut room.signature)
+        })?;
+        found.candidates = candidates;
+        ctx.check_cancelled()?;
+        for rows in &buckets {
+            compare(rows, near.threshold, &found, &mut clusters);
+        }
+    }
+    found.clusters = clusters;
+    Ok(found)
+}
+
+/// Joins the rows of a bucket that are near enough.
+fn compare(rows: &[u32], threshold: f64, found: &Found, clusters: &mut Clusters) {
+    for (at, &row) in rows.iter().enumerate() {
+        let mut compared = 0;
+        for &other in &rows[..at] {
+            if clusters.first(other) == clusters.first(row) {
+                continue;
+            }
+            let similarity = found.of(other).zip(found.of(row)).map_or(0.0, |(other, row)| other.with(row));
+            if similarity >= threshold {
+                clusters.join(other, row);
+            }
+            compared += 1;
+            if compared == MOST_COMPARED {
+                break;
+            }
+        }
+    }
+}
