@@ -3,7 +3,9 @@
 //! It is read twice: to see what its columns are, which labels there are and how many rows; and to write them. What is kept in memory
 //! are a few bytes a row.
 
+mod copied;
 mod files;
+mod found;
 mod limit;
 mod rejects;
 
@@ -12,14 +14,15 @@ use std::{
     path::Path,
 };
 
-use arrow::{
-    array::{Array, BooleanArray, RecordBatch},
-    compute::filter_record_batch,
-};
+use arrow::array::Array;
 use xxhash_rust::xxh3::xxh3_64;
 
-use self::limit::sample;
-use super::{DataError, DatasetWriter, Meta, Roles, Split, SplitBy, codes::Codes, columns, split, types::Types};
+use self::{
+    copied::{Copied, Places},
+    found::Found,
+    limit::sample,
+};
+use super::{DataError, DatasetWriter, Meta, Roles, Split, SplitBy, codes::Codes, columns, split};
 use crate::base::plural;
 
 pub(super) use files::Files;
@@ -76,15 +79,13 @@ impl Import {
         into: &Path,
         watch: &mut dyn FnMut(u64, u64) -> Result<(), DataError>,
     ) -> Result<Imported, DataError> {
-        let unnamed = |error: DataError| match error {
-            DataError::Path(_) => error,
-            DataError::Content(what) if what.starts_with(name) => DataError::Content(what),
-            DataError::Content(what) => DataError::Content(format!("{name}: {what}")),
-        };
         let files = Files::behind(path, name)?;
-        let found = self.survey(&files, watch)?;
-        let kept = self.places(&found).map_err(unnamed)?;
-        self.copy(&files, found, &kept, into, watch)
+        let mut found = self.survey(&files, watch)?;
+        let places = self.places(&mut found).map_err(|error| match error {
+            DataError::Path(_) => error,
+            DataError::Content(what) => DataError::Content(format!("{name}: {what}")),
+        })?;
+        self.copy(&files, &mut found, &places, into, watch)
     }
 
     /// The columns whose text is kept as it is written.
@@ -150,7 +151,7 @@ impl Import {
     }
 
     /// Which split each row is in, and which rows are kept.
-    fn places(&self, found: &Found) -> Result<Places, DataError> {
+    fn places(&self, found: &mut Found) -> Result<Places, DataError> {
         if found.rows == 0 {
             let names: Vec<_> = found.types.names().collect();
             return Err(DataError::content(format!("no rows, only the columns {}", plural::list(&names))));
@@ -158,9 +159,14 @@ impl Import {
         if u32::try_from(found.rows).is_err() {
             return Err(DataError::content("more than 4,294,967,295 rows"));
         }
-        let drawn;
+        // A stored dataset says the split by the file that a row is in; a column of that name would say it twice.
+        if found.types.of("split").is_some()
+            && let Some((role, _)) = self.roles.columns().find(|(_, column)| *column == "split")
+        {
+            return Err(DataError::content(format!("the column `split` says the split and cannot be the {role} too")));
+        }
         let splits = match &self.split {
-            SplitBy::Column(_) => &found.splits,
+            SplitBy::Column(_) => std::mem::take(&mut found.splits),
             SplitBy::Fractions(fractions) => {
                 let all_alike;
                 let strata = if fractions.by.is_none() {
@@ -171,12 +177,11 @@ impl Import {
                 } else {
                     &found.strata
                 };
-                drawn = split::by_fractions(strata, fractions, self.seed)?;
-                &drawn
+                split::by_fractions(strata, fractions, self.seed)?
             }
         };
         let mut counts = [0; 3];
-        for split in splits {
+        for split in &splits {
             counts[*split as usize] += 1;
         }
         if counts[Split::Train as usize] == 0 {
@@ -191,7 +196,7 @@ impl Import {
                     }
                     _ => String::new(),
                 };
-                labels(&found.labels_by_split(splits), column, &hint)?
+                labels(&found.labels_by_split(&splits), column, &hint)?
             }
         };
         let mut kept = BTreeMap::new();
@@ -200,30 +205,22 @@ impl Import {
                 kept.insert(split, sample(counts[split as usize], limit, self.seed, split));
             }
         }
-        Ok(Places { splits: splits.clone(), kept, labels })
+        Ok(Places { splits, kept, labels })
     }
 
     /// The second reading: what there is is written.
     fn copy(
         &self,
         files: &Files,
-        mut found: Found,
+        found: &mut Found,
         places: &Places,
         into: &Path,
         watch: &mut dyn FnMut(u64, u64) -> Result<(), DataError>,
     ) -> Result<Imported, DataError> {
         let mut warnings = Vec::new();
         warnings.extend(found.repeated_ids(self.roles.id.as_ref()));
-        if found.types.of("split").is_some() {
-            // A stored dataset says the split by the file that a row is in; a column of that name would say it twice.
-            if let Some((role, _)) = self.roles.columns().find(|(_, column)| *column == "split") {
-                return Err(DataError::content(format!(
-                    "the column `split` says the split and cannot be the {role} too"
-                )));
-            }
-            if self.split_column() != Some("split") {
-                warnings.push("the column `split` of the file was left out: rows were split otherwise".to_owned());
-            }
+        if found.types.of("split").is_some() && self.split_column() != Some("split") {
+            warnings.push("the column `split` of the file was left out: rows were split otherwise".to_owned());
         }
         let stored = found.types.without("split");
         let meta = Meta {
@@ -259,145 +256,6 @@ impl Import {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let imported = self.write(path, name, dir.path(), &mut |_, _| Ok(()))?;
         Ok((super::Dataset::open(dir.path())?, imported.warnings))
-    }
-}
-
-/// What the first reading finds.
-#[derive(Default)]
-struct Found {
-    types: Types,
-    /// Rows that can be used.
-    rows: u64,
-    /// The label of each row, where there are labels.
-    labels: Codes,
-    /// What each row is spread over splits by, where that is not the label.
-    strata: Codes,
-    /// The split of each row, where a column says it.
-    splits: Vec<Split>,
-    /// The hashes of ids.
-    ids: Vec<u64>,
-}
-
-impl Found {
-    fn labels_by_split(&self, splits: &[Split]) -> BTreeMap<Split, BTreeSet<String>> {
-        let mut seen = vec![[false; 3]; self.labels.values().len()];
-        for (&code, &split) in self.labels.rows().iter().zip(splits) {
-            seen[usize::from(code)][split as usize] = true;
-        }
-        let mut by_split = BTreeMap::new();
-        for split in Split::ALL {
-            let of_split = self.labels.values().iter().zip(&seen).filter(|(_, seen)| seen[split as usize]);
-            let labels: BTreeSet<String> = of_split.filter_map(|(label, _)| label.clone()).collect();
-            if !labels.is_empty() || split == Split::Train {
-                by_split.insert(split, labels);
-            }
-        }
-        by_split
-    }
-
-    /// Rows are named by their ids: in predictions, as the parents of augmented rows, in joins.
-    fn repeated_ids(&mut self, column: Option<&String>) -> Option<String> {
-        let column = column?;
-        let count = self.ids.len();
-        self.ids.sort_unstable();
-        self.ids.dedup();
-        let repeats = count - self.ids.len();
-        self.ids = Vec::new();
-        if repeats > 0 {
-            return Some(format!("`{column}`: {} with an id that an earlier row has", plural::count(repeats, "row")));
-        }
-        (self.rows as usize > count)
-            .then(|| format!("`{column}`: whether ids repeat was looked at for {} only", plural::count(count, "row")))
-    }
-}
-
-/// Where each row goes.
-struct Places {
-    splits: Vec<Split>,
-    /// The numbers of the rows of a split that are kept, where not all are.
-    kept: BTreeMap<Split, Vec<u32>>,
-    labels: Vec<String>,
-}
-
-/// What the second reading has written so far.
-struct Copied<'a> {
-    writer: DatasetWriter,
-    roles: &'a Roles,
-    places: &'a Places,
-    rows: usize,
-    /// Rows of each split so far, whether kept or not.
-    seen: [u32; 3],
-    counts: [Vec<u64>; 3],
-    /// The hashes of the texts of each split.
-    texts: [Vec<u64>; 3],
-}
-
-impl<'a> Copied<'a> {
-    fn new(writer: DatasetWriter, roles: &'a Roles, places: &'a Places) -> Self {
-        let counts = Split::ALL.map(|_| vec![0; places.labels.len()]);
-        Self { writer, roles, places, rows: 0, seen: [0; 3], counts, texts: Default::default() }
-    }
-
-    fn add(&mut self, rows: &RecordBatch, good: &[bool]) -> Result<(), DataError> {
-        let texts = columns::strings(rows, &self.roles.text)?;
-        let pairs = self.roles.pair.as_ref().map(|pair| columns::strings(rows, pair)).transpose()?;
-        let labels = self.roles.label.as_ref().map(|label| columns::strings(rows, label)).transpose()?;
-        let mut marks = Split::ALL.map(|_| vec![false; rows.num_rows()]);
-        for row in (0..rows.num_rows()).filter(|&row| good[row]) {
-            let split = self.places.splits.get(self.rows).copied().unwrap_or(Split::Train);
-            let number = self.seen[split as usize];
-            self.rows += 1;
-            self.seen[split as usize] += 1;
-            if self.places.kept.get(&split).is_some_and(|kept| kept.binary_search(&number).is_err()) {
-                continue;
-            }
-            marks[split as usize][row] = true;
-            if let Some(labels) = labels
-                && let Some(label) = self.places.labels.iter().position(|label| label == labels.value(row))
-            {
-                self.counts[split as usize][label] += 1;
-            }
-            if self.texts[split as usize].len() <= COMPARED {
-                let hash = xxh3_64(texts.value(row).as_bytes());
-                let pair = pairs.map_or(0, |pairs| xxh3_64(pairs.value(row).as_bytes()));
-                self.texts[split as usize].push(hash ^ pair.rotate_left(32));
-            }
-        }
-        for (split, marks) in Split::ALL.into_iter().zip(marks) {
-            let kept = marks.iter().filter(|mark| **mark).count();
-            if kept == rows.num_rows() {
-                self.writer.append(split, rows)?;
-            } else if kept > 0 {
-                let rows = filter_record_batch(rows, &BooleanArray::from(marks));
-                self.writer.append(split, &rows.map_err(|error| DataError::content(error.to_string()))?)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn counts_by_split(&self) -> BTreeMap<Split, Vec<u64>> {
-        Split::ALL.into_iter().zip(self.counts.clone()).collect()
-    }
-
-    /// Texts that are in `train` and in a split that measures: what is measured there is partly memory.
-    fn leaks(&mut self) -> Vec<String> {
-        if self.texts.iter().any(|texts| texts.len() > COMPARED) {
-            return vec![format!(
-                "whether texts of `train` are in other splits was not looked at, since there are more than {COMPARED} rows; \
-                 `deduplicate` does it"
-            )];
-        }
-        let [train, measured @ ..] = &mut self.texts;
-        train.sort_unstable();
-        let mut warnings = Vec::new();
-        for (split, texts) in [Split::Validation, Split::Test].into_iter().zip(measured) {
-            let count = texts.iter().filter(|text| train.binary_search(text).is_ok()).count();
-            if count > 0 {
-                let (rows, name) = (plural::count(count, "row"), split.name());
-                warnings.push(format!("`{name}`: {rows} with a text that is in `train` too"));
-            }
-        }
-        warnings
     }
 }
 

@@ -121,14 +121,22 @@ pub(in crate::stages) fn make<S: Merge + Serialize + DeserializeOwned>(
             }
             Ok(made)
         });
-        let worked = (begun..count).step_by(at_a_time()).try_for_each(|first| {
-            let some = first..count.min(first + at_a_time());
-            let some: Vec<_> = some.into_par_iter().map(&work).collect::<Result<_, _>>()?;
-            ctx_ref.check_cancelled()?;
-            // The writer is gone only when it failed, and says why.
-            let _ = send.send(some);
-            Ok::<_, StageError>(())
-        });
+        let mut worked = Ok(());
+        for first in (begun..count).step_by(at_a_time()) {
+            let some = (first..count.min(first + at_a_time())).into_par_iter().map(&work).collect::<Result<Vec<_>, _>>();
+            match ctx_ref.check_cancelled().and(some) {
+                // The writer is gone only when it failed, and says why: what would be made now could not be written.
+                Ok(some) => {
+                    if send.send(some).is_err() {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    worked = Err(error);
+                    break;
+                }
+            }
+        }
         drop(send);
         let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         written.and_then(|made| worked.map(|()| made))
