@@ -4,6 +4,7 @@ mod diff;
 mod error;
 mod formats;
 mod gather;
+pub mod markup;
 mod model;
 mod overlap;
 mod plot;

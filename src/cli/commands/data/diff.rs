@@ -13,7 +13,10 @@ use crate::{
         output::Style,
         table::Table,
     },
-    report::{Piece, changed_words},
+    report::{
+        Piece, changed_words,
+        markup::{code, text as escaped},
+    },
     stages::{Changes, compare},
 };
 
@@ -224,30 +227,6 @@ fn markdown(args: &DataDiff, changes: &Changes) -> String {
     }
     lines.extend([String::new(), format!("<sub>{}</sub>", matched(changes))]);
     lines.join("\n")
-}
-
-/// Text that stays text: no markup, no table cell, no mention of anyone.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '@' => out.push_str("@<!-- -->"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-fn code(text: &str) -> String {
-    format!("`{}`", text.replace('`', "'").replace('|', "\\|").replace(char::is_control, " "))
 }
 
 #[cfg(test)]
