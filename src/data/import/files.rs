@@ -34,13 +34,12 @@ pub(in crate::data) struct InputFile {
 }
 
 impl Files {
-    /// The files behind a path, which messages call `name` where there is one file only.
+    /// The files behind a path. Messages call it `name` where it is a file; those of a folder or a pattern have names of their own.
     pub(in crate::data) fn behind(path: &Path, name: &str) -> Result<Self, DataError> {
         let paths = inputs::files_of(path).map_err(|error| DataError::content(format!("{name}: {error}")))?;
-        if let [path] = paths.as_slice() {
-            return Ok(Self {
-                all: vec![InputFile { path: path.clone(), name: name.to_owned(), folders: Vec::new() }],
-            });
+        if paths == [path] {
+            let file = InputFile { path: path.to_owned(), name: name.to_owned(), folders: Vec::new() };
+            return Ok(Self { all: vec![file] });
         }
         let root = inputs::common_folder(path);
         // A folder may hold a README beside its tables; a pattern says what it is about.

@@ -424,6 +424,11 @@ mod tests {
         assert_eq!(error, "lang=en/part-2.csv: row 1 (line 2): 2 fields where the header has 4");
         let few = write(&import(), &dir.path().join("*/part-1.*"), into.path()).unwrap();
         assert_eq!(few.meta.rows, [(Split::Train, 2), (Split::Validation, 1)].into());
+        // A pattern that one file fits, and a folder of one, are no other than those of many.
+        let error = write(&import(), &dir.path().join("*/part-2.*"), into.path()).unwrap_err().to_string();
+        assert!(error.starts_with("lang=en/part-2.csv: row 1"), "{error}");
+        write(&import(), &dir.path().join("*/part-1.csv"), into.path()).unwrap();
+        assert_eq!(Dataset::open(into.path()).unwrap().texts(Split::Train, "lang").unwrap(), ["en", "en"]);
         write_atomic(&dir.path().join("lang=en/part-2.csv"), b"id,text,part\n3,dull,test\n").unwrap();
         let error = write(&import(), dir.path(), into.path()).unwrap_err().to_string();
         assert!(error.starts_with("lang=en/part-2.csv: there is no column `label`"), "{error}");
