@@ -28,7 +28,7 @@ pub use error::DataError;
 pub use files::{DatasetReader, DatasetWriter, Pause};
 pub use import::{Import, Imported, Limit, REJECTED, SplitLimits};
 pub use query::{query, sql_fault};
-pub use row_batch::RowBatch;
+pub use row_batch::{RowBatch, Texts};
 pub use source::{Columns, PlainFiles, RowSource, Unread};
 pub use split::{Fractions, SplitBy};
 pub use table::{Column, read_texts, write_table};

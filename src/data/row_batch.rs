@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, RecordBatch, StringArray},
-    compute::filter_record_batch,
+    array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, StringBuilder},
+    compute::{concat, filter_record_batch},
 };
 
 use super::{DataError, Roles, Split, columns};
@@ -96,21 +96,20 @@ impl RowBatch {
         self.id(row).map_or_else(|| (self.first_row + row as u64).to_string(), ToOwned::to_owned)
     }
 
-    /// The same rows with other texts; all other columns stay.
+    /// The same rows with other texts, and other second ones where rows have two; all other columns stay.
     ///
     /// # Errors
     /// When the number of texts is not the number of rows.
-    pub fn with_texts(self, texts: Vec<String>, pairs: Option<Vec<String>>) -> Result<Self, DataError> {
+    pub fn with_texts(self, texts: Vec<Texts>, pairs: Vec<Texts>) -> Result<Self, DataError> {
         let mut arrays = self.batch.columns().to_vec();
-        let replaced = [(Some(&self.roles.text), Some(texts)), (self.roles.pair.as_ref(), pairs)];
-        for (column, texts) in replaced {
-            let (Some(column), Some(texts)) = (column, texts) else { continue };
+        for (column, texts) in [(Some(&self.roles.text), texts), (self.roles.pair.as_ref(), pairs)] {
+            let Some(column) = column else { continue };
+            let texts = Texts::join(texts)?;
             if texts.len() != self.len() {
                 let (texts, rows) = (plural::count(texts.len(), "text"), plural::count(self.len(), "row"));
                 return Err(DataError::content(format!("{texts} for {rows} of `{}`", self.split.name())));
             }
-            let at = columns::position(&self.batch, column)?;
-            arrays[at] = Arc::new(StringArray::from(texts)) as ArrayRef;
+            arrays[columns::position(&self.batch, column)?] = texts;
         }
         let batch = RecordBatch::try_new(self.batch.schema(), arrays);
         Self::new(self.split, self.first_row, batch.map_err(|error| DataError::content(error.to_string()))?, self.roles)
@@ -141,5 +140,34 @@ impl RowBatch {
     /// The same rows with other columns beside those that have a role.
     pub(super) fn with_batch(&self, batch: RecordBatch) -> Result<Self, DataError> {
         Self::new(self.split, self.first_row, batch, Arc::clone(&self.roles))
+    }
+}
+
+/// New texts of some neighbouring rows, in their order.
+#[derive(Debug, Default)]
+pub struct Texts(StringBuilder);
+
+impl Texts {
+    /// Adds the text of the next row.
+    pub fn push(&mut self, text: &str) {
+        self.0.append_value(text);
+    }
+
+    /// The texts of neighbouring parts as one column.
+    fn join(mut parts: Vec<Self>) -> Result<ArrayRef, DataError> {
+        let parts: Vec<ArrayRef> = parts.iter_mut().map(|part| Arc::new(part.0.finish()) as ArrayRef).collect();
+        if parts.is_empty() {
+            return Ok(Arc::new(StringArray::from_iter_values([""; 0])));
+        }
+        let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+        concat(&parts).map_err(|error| DataError::content(error.to_string()))
+    }
+}
+
+impl<'a> FromIterator<&'a str> for Texts {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(texts: I) -> Self {
+        let mut all = Self::default();
+        texts.into_iter().for_each(|text| all.push(text));
+        all
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::dataset::stream::{self, Merge};
 use crate::{
     base::{plural, units},
-    data::{DatasetReader, RowBatch, Split},
+    data::{DatasetReader, RowBatch, Split, Texts},
     stage::{ArtifactKind, Better, Faults, Port, Sample, Stage, StageCtx, StageError, Unit},
     text::{self, ops::Operation},
 };
@@ -102,36 +102,35 @@ impl Cleaner {
     fn clean(&self, rows: RowBatch) -> Result<(RowBatch, Summary), StageError> {
         let numbers: Vec<usize> = (0..rows.len()).collect();
         let parts: Vec<_> = numbers.par_chunks(CHUNK).map(|numbers| self.part(&rows, numbers)).collect();
-        let has_pairs = !rows.is_empty() && rows.pair(0).is_some();
-        let (mut texts, mut pairs) = (Vec::with_capacity(rows.len()), Vec::new());
+        let (mut texts, mut pairs) = (Vec::with_capacity(parts.len()), Vec::with_capacity(parts.len()));
         let mut summary = Summary::default();
         for (new, more, part) in parts {
-            texts.extend(new);
-            pairs.extend(more);
+            texts.push(new);
+            pairs.push(more);
             summary.merge(part);
         }
-        Ok((rows.with_texts(texts, has_pairs.then_some(pairs))?, summary))
+        Ok((rows.with_texts(texts, pairs)?, summary))
     }
 
-    fn part(&self, rows: &RowBatch, numbers: &[usize]) -> (Vec<String>, Vec<String>, Summary) {
+    fn part(&self, rows: &RowBatch, numbers: &[usize]) -> (Texts, Texts, Summary) {
         let mut summary = Summary { effects: vec![Effect::default(); self.steps.len()], ..Summary::default() };
         let is_train = rows.split() == Split::Train;
-        let (mut texts, mut pairs) = (Vec::with_capacity(numbers.len()), Vec::new());
+        let (mut texts, mut pairs) = (Texts::default(), Texts::default());
         for &row in numbers {
             let text = self.text(rows.text(row), is_train, &mut summary);
             let mut is_changed = text != rows.text(row);
-            texts.push(text);
+            texts.push(&text);
             if let Some(old) = rows.pair(row) {
                 let pair = self.text(old, is_train, &mut summary);
                 is_changed |= pair != old;
-                pairs.push(pair);
+                pairs.push(&pair);
             }
             summary.rows += usize::from(is_changed);
         }
         (texts, pairs, summary)
     }
 
-    fn text(&self, text: &str, is_train: bool, summary: &mut Summary) -> String {
+    fn text<'a>(&self, text: &'a str, is_train: bool, summary: &mut Summary) -> Cow<'a, str> {
         let mut words = text::count_words(text);
         summary.words += words;
         let mut text = Cow::Borrowed(text);
@@ -153,7 +152,7 @@ impl Cleaner {
             }
             summary.effects[at].words += words;
         }
-        text.into_owned()
+        text
     }
 }
 
@@ -179,8 +178,8 @@ impl Merge for Summary {
 impl Summary {
     /// Whether a report has room for a sample of one of so many steps.
     fn wants_sample(&self, step: &str, steps: usize) -> bool {
-        let shown = self.samples.iter().filter(|sample| sample.what == step).count();
-        shown < SAMPLES.div_ceil(steps) && self.samples.len() < SAMPLES
+        let shown = || self.samples.iter().filter(|sample| sample.what == step).count();
+        self.samples.len() < SAMPLES && shown() < SAMPLES.div_ceil(steps)
     }
 
     fn report(self, params: &Params, ctx: &mut StageCtx<'_>) {

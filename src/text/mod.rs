@@ -1,5 +1,6 @@
 //! Plain-text tools; `&str` in, values out, no I/O.
 
+mod bits;
 mod chinese;
 pub mod dedup;
 mod edits;

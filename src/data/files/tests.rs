@@ -169,11 +169,14 @@ fn other_texts_keep_the_other_columns_and_rows_are_picked() {
     writer.append(Split::Test, &rows(3)).unwrap();
     writer.finish().unwrap();
     let batch = DatasetReader::open(dir.path()).unwrap().read(Split::Test, 0).unwrap();
-    let new = batch.clone().with_texts(["x", "y", "z"].map(str::to_owned).to_vec(), None).unwrap();
+    let new = batch
+        .clone()
+        .with_texts(vec![["x", "y"].into_iter().collect(), ["z"].into_iter().collect()], Vec::new())
+        .unwrap();
     assert_eq!((new.text(1), new.name(1).as_str()), ("y", "1"));
     let new = new.keep(&[true, false, true]).unwrap();
     assert_eq!((new.len(), new.text(1)), (2, "z"));
     assert_eq!(columns::strings(new.batch(), "note").unwrap().value(1), "n2");
-    let error = batch.with_texts(vec!["x".into()], None).unwrap_err().to_string();
+    let error = batch.with_texts(vec![["x"].into_iter().collect()], Vec::new()).unwrap_err().to_string();
     assert_eq!(error, "1 text for 3 rows of `test`");
 }

@@ -28,10 +28,10 @@ fn open(feed: Feed, separator: u8, wanted: Wanted<'_>) -> Result<Rows, DataError
     let mut names = None;
     // The header is a record like any other.
     while names.is_none() {
-        names = match table.step(|fields| Some(fields.iter().map(|name| name.trim().to_owned()).collect::<Vec<_>>()))? {
+        names = match table.step(|fields| Ok(fields.iter().map(|name| name.trim().to_owned()).collect::<Vec<_>>()))? {
             Step::Over => return Err(DataError::content("the file is empty")),
             Step::Bad(bad) => return Err(DataError::content(format!("{}: {}", bad.place, bad.reason))),
-            Step::Record { made, .. } => made,
+            Step::Record(names) => Some(names),
         };
     }
     table.names = names.unwrap_or_default();
@@ -75,8 +75,8 @@ enum Step<T> {
     Over,
     /// It cannot be used.
     Bad(BadRow),
-    /// Its line, and what was made of its fields.
-    Record { line: usize, made: T },
+    /// What was made of its fields.
+    Record(T),
 }
 
 impl Table {
@@ -87,7 +87,8 @@ impl Table {
             let width = columns.len();
             let step = self.step(|fields| {
                 if fields.len() != width {
-                    return Err(fields.len());
+                    let count = plural::count(fields.len(), "field");
+                    return Err(format!("{count} where the header has {width}"));
                 }
                 for (column, field) in columns.iter_mut().zip(fields) {
                     bytes += field.len();
@@ -98,12 +99,7 @@ impl Table {
             match step {
                 Step::Over => break,
                 Step::Bad(row) => bad.push(row),
-                Step::Record { made: Ok(()), .. } => numbers.push(self.row),
-                Step::Record { made: Err(count), line } => {
-                    let (place, count) = (format!("row {} (line {line})", self.row), plural::count(count, "field"));
-                    let reason = format!("{count} where the header has {width}");
-                    bad.push(BadRow { place, reason, content: String::new() });
-                }
+                Step::Record(()) => numbers.push(self.row),
             }
         }
         let arrays = self.names.iter().zip(&self.kinds).zip(columns).map(|((name, kind), mut column)| {
@@ -115,8 +111,8 @@ impl Table {
         Ok(Portion { rows, numbers, bad })
     }
 
-    /// Reads the next record; blank lines are none. `make` sees its fields.
-    fn step<T>(&mut self, make: impl FnOnce(&[Cow<'_, str>]) -> T) -> Result<Step<T>, DataError> {
+    /// Reads the next record; blank lines are none. `make` sees its fields, or says why they are of no use.
+    fn step<T>(&mut self, make: impl FnOnce(&[Cow<'_, str>]) -> Result<T, String>) -> Result<Step<T>, DataError> {
         loop {
             let bytes = self.feed.bytes();
             let is_over = self.feed.is_over();
@@ -135,11 +131,10 @@ impl Table {
                     let (line, used, lines) = (self.line, record.at, record.lines);
                     let text = record.fields.iter().map(|field| as_text(field)).collect::<Option<Vec<_>>>();
                     self.row += 1;
-                    let step = if let Some(fields) = &text {
-                        Step::Record { line, made: make(fields) }
-                    } else {
-                        let reason = record.fields.iter().find_map(|field| feed::not_utf8(field));
-                        Step::Bad(self.bad(line, reason.unwrap_or_default(), &bytes[..used]))
+                    let not_utf8 = || record.fields.iter().find_map(|field| feed::not_utf8(field)).unwrap_or_default();
+                    let step = match text.ok_or_else(not_utf8).and_then(|fields| make(&fields)) {
+                        Ok(made) => Step::Record(made),
+                        Err(reason) => Step::Bad(self.bad(line, reason, &bytes[..used])),
                     };
                     self.feed.consume(used);
                     self.line += lines;
@@ -164,6 +159,8 @@ impl Table {
     }
 
     fn bad(&self, line: usize, reason: String, bytes: &[u8]) -> BadRow {
+        let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         BadRow { place: format!("row {} (line {line})", self.row), reason, content: feed::beginning(bytes) }
     }
 }
@@ -411,7 +408,8 @@ mod tests {
                 ("line 6", "a quote is opened and never closed"),
             ]
         );
-        assert_eq!(portion.bad[2].content, "4,\u{fffd}\n");
+        let contents: Vec<_> = portion.bad.iter().map(|bad| bad.content.as_str()).collect();
+        assert_eq!(contents, ["2", "3,\"y\"y", "4,\u{fffd}", "5,\"open"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Prepared, TextOperation};
-use crate::text::edits::Edits;
+use crate::text::{bits, edits::Edits};
 
 /// What becomes of punctuation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,11 +33,10 @@ impl TextOperation for Punctuation {
 
 fn replace<'a>(text: &'a str, with: &str) -> Cow<'a, str> {
     let mut edits = Edits::of(text);
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        if byte.is_ascii_alphanumeric() || *byte == b' ' {
-            at += 1;
+    let mut done = 0;
+    for at in bits::places(text.as_bytes(), |byte| !byte.is_ascii_alphanumeric() & (byte != b' ')) {
+        // The other bytes of a character.
+        if at < done {
             continue;
         }
         let Some(c) = text[at..].chars().next() else { break };
@@ -48,7 +47,7 @@ fn replace<'a>(text: &'a str, with: &str) -> Cow<'a, str> {
         if is_punctuation(c) && !(matches!(c, '\'' | '\u{2019}') && is_inside()) {
             edits.replace(at..end, with);
         }
-        at = end;
+        done = end;
     }
     edits.finish()
 }

@@ -111,7 +111,7 @@ impl Stopwords {
 }
 
 fn remove<'a>(text: &'a str, words: &WordSet) -> Cow<'a, str> {
-    segment::without(text, |piece| words.contains(piece.text) && !is_part(text, piece))
+    segment::without(text, |piece| words.contains(text, piece.range()) && !is_part(text, piece))
 }
 
 /// The same, for text in which the rules of Unicode find no words.
@@ -119,12 +119,18 @@ fn remove_chinese<'a>(text: &'a str, words: &WordSet) -> Cow<'a, str> {
     if !chinese::has_characters(text) {
         return remove(text, words);
     }
-    let goes = chinese::pieces(text).filter(|range| words.contains(&text[range.clone()]));
+    let goes = chinese::pieces(text).filter(|range| words.contains(text, range.clone()));
     edits::cut(text, goes.filter(|range| segment::is_word(&text[range.clone()])))
 }
 
 /// Whether a word is a part of a longer one that the rules of Unicode cut, `over-the-top`, or the initial of a name, `A.`
 fn is_part(text: &str, piece: &Piece<'_>) -> bool {
+    let bytes = text.as_bytes();
+    let (before, behind) = (piece.start.checked_sub(1).and_then(|at| bytes.get(at)), bytes.get(piece.range().end));
+    // Nearly all stand alone.
+    if [before, behind].iter().all(|byte| byte.is_none_or(|byte| *byte == b' ')) {
+        return false;
+    }
     let ties = |c: char| {
         matches!(c, '-' | '\u{2010}' | '\u{2011}' | '/' | '\\' | '@' | '#' | '&' | '+' | '=' | '_' | '~' | '\'' | '\u{2019}')
     };

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Prepared, TextOperation};
+use crate::text::{bits, edits::Edits};
 
 /// What becomes of white space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,44 +29,21 @@ impl TextOperation for Whitespace {
 
 fn collapse(text: &str) -> Cow<'_, str> {
     let text = text.trim();
-    let Some(mut at) = next_fault(text, 0) else { return Cow::Borrowed(text) };
-    let mut out = String::with_capacity(text.len());
-    let mut done = 0;
-    loop {
-        // The white space around the fault becomes one space.
-        let before = text[done..at].trim_end();
-        out.push_str(before);
-        out.push(' ');
-        done = text.len() - text[at..].trim_start().len();
-        match next_fault(text, done) {
-            Some(next) => at = next,
-            None => break,
-        }
-    }
-    out.push_str(&text[done..]);
-    Cow::Owned(out)
-}
-
-/// The next white space that is no single space, behind `from`.
-fn next_fault(text: &str, from: usize) -> Option<usize> {
     let bytes = text.as_bytes();
-    let mut at = from;
-    loop {
-        let byte = *bytes.get(at)?;
-        match byte {
-            b' ' if bytes.get(at + 1) == Some(&b' ') => return Some(at),
-            b'\t'..=b'\r' => return Some(at),
-            // What the white space beyond ASCII begins with.
-            0xc2 | 0xe1..=0xe3 => {
-                let c = text[at..].chars().next()?;
-                if c.is_whitespace() {
-                    return Some(at);
-                }
-                at += c.len_utf8();
-            }
-            _ => at += 1,
+    let mut edits = Edits::of(text);
+    let mut done = 0;
+    // White space beyond ASCII begins with one of four bytes.
+    for at in bits::places(bytes, |byte| (byte == b' ') | matches!(byte, b'\t'..=b'\r' | 0xc2 | 0xe1..=0xe3)) {
+        let is_one = bytes[at] == b' ' && bytes.get(at + 1).is_some_and(|next| !matches!(next, b' ' | b'\t'..=b'\r' | 0x80..));
+        if is_one || at < done {
+            continue;
+        }
+        done = text.len() - text[at..].trim_start().len();
+        if done > at {
+            edits.replace(at..done, " ");
         }
     }
+    edits.finish()
 }
 
 #[cfg(test)]
