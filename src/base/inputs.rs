@@ -40,8 +40,8 @@ pub fn is_pattern(path: &str) -> bool {
     path.contains(['*', '?', '['])
 }
 
-/// The digest of what is behind a path: of a file's content; of several files, of their contents and of their names below the
-/// folder that they have in common.
+/// The digest of what is behind a path: of a file's content; of the files of a folder or a pattern, of their contents and of their
+/// names below the folder that they have in common, which say columns (`lang=en/`).
 ///
 /// # Errors
 /// When there is none, or one cannot be read.
@@ -51,7 +51,7 @@ pub fn digest_of(path: &Path) -> io::Result<Digest> {
     }
     let files = files_of(path)?;
     match files.as_slice() {
-        [file] => Digest::of_file(file),
+        [file] if file == path => Digest::of_file(file),
         files => Digest::of_files(&common_folder(path), files),
     }
 }
@@ -103,6 +103,9 @@ mod tests {
         let before = digest_of(&root.join("*/a.csv")).unwrap();
         std::fs::rename(root.join("lang=zh"), root.join("lang=de")).unwrap();
         assert_ne!(digest_of(&root.join("*/a.csv")).unwrap(), before);
-        assert_eq!(digest_of(&root.join("c*.csv")).unwrap(), Digest::of(b"c.csv"));
+        assert_eq!(digest_of(&root.join("c.csv")).unwrap(), Digest::of(b"c.csv"));
+        let before = digest_of(&root.join("lang=d*/a.csv")).unwrap();
+        std::fs::rename(root.join("lang=de"), root.join("lang=da")).unwrap();
+        assert_ne!(digest_of(&root.join("lang=d*/a.csv")).unwrap(), before);
     }
 }

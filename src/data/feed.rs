@@ -54,6 +54,9 @@ impl Feed {
         if feed.bytes.starts_with(BYTE_ORDER_MARK) {
             feed.at = BYTE_ORDER_MARK.len();
         }
+        if matches!(feed.bytes.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=255, ..] | [1..=255, 0, ..]) {
+            return Err(DataError::content("UTF-16, as every other byte says; save the file as UTF-8"));
+        }
         Ok(feed)
     }
 

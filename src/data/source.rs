@@ -172,7 +172,7 @@ impl PlainFiles {
             for bad in &portion.bad {
                 unread.add(|| format!("{}: {}: {}", file.name, bad.place, bad.reason));
             }
-            for (split, rows) in self.by_split(&portion, &mut unread)? {
+            for (split, rows) in self.by_split(&portion, &file.name, &mut unread)? {
                 let first = seen[split as usize];
                 seen[split as usize] += rows.num_rows() as u64;
                 if only.is_none_or(|only| only == split)
@@ -191,7 +191,12 @@ impl PlainFiles {
     }
 
     /// The rows of a portion by split.
-    fn by_split(&self, portion: &Portion, unread: &mut Unread) -> Result<Vec<(Split, RecordBatch)>, DataError> {
+    fn by_split(
+        &self,
+        portion: &Portion,
+        file: &str,
+        unread: &mut Unread,
+    ) -> Result<Vec<(Split, RecordBatch)>, DataError> {
         let rows = &portion.rows;
         let Some(column) = self.split.as_deref().filter(|_| rows.num_rows() > 0) else {
             return Ok(if rows.num_rows() > 0 { vec![(Split::Train, rows.clone())] } else { Vec::new() });
@@ -202,7 +207,7 @@ impl PlainFiles {
             found.push(match split::of_row(values, row, column) {
                 Ok(split) => Some(split),
                 Err(reason) => {
-                    unread.add(|| format!("row {}: {reason}", portion.numbers[row]));
+                    unread.add(|| format!("{file}: row {}: {reason}", portion.numbers[row]));
                     None
                 }
             });

@@ -25,6 +25,8 @@ const NO_LABEL: &str = "";
 pub struct Changes {
     /// Whether rows were matched by their ids; by their places in their splits otherwise.
     pub by_id: bool,
+    /// Rows before that have the id of an earlier one; they are matched in their order.
+    pub repeated_ids: u64,
     /// Rows that are as they were.
     pub same: u64,
     /// Rows with another text.
@@ -149,7 +151,7 @@ pub fn compare(before: &RowSource, after: &RowSource, examples: usize) -> Result
     let mut changes = Changes { by_id, ..Changes::default() };
     let (was, mut kept) = index(before, by_id)?;
     kept.par_sort_unstable();
-    let mut is_taken = vec![false; kept.len()];
+    let mut taken = vec![0; kept.len()];
     let mut is = Sums::default();
     // Where the texts before are of the changed rows that are shown, in their order.
     let mut wanted: Vec<(Split, u64)> = Vec::new();
@@ -159,7 +161,7 @@ pub fn compare(before: &RowSource, after: &RowSource, examples: usize) -> Result
         let found = is.add(&rows, by_id);
         for (row, now) in found.into_iter().enumerate() {
             let split = name_of(after, rows.split()).to_owned();
-            let Some(place) = matching(&kept, &is_taken, now.key) else {
+            let Some(place) = matching(&kept, &mut taken, now.key) else {
                 changes.added += 1;
                 let origin = rows.origin(row);
                 if let Some((_, op)) = origin {
@@ -177,7 +179,6 @@ pub fn compare(before: &RowSource, after: &RowSource, examples: usize) -> Result
                 }
                 continue;
             };
-            is_taken[place] = true;
             let then = kept[place];
             let (is_changed, is_relabelled) = (then.text != now.text, then.label != now.label);
             let is_moved = before.is_split() && after.is_split() && then.split != rows.split();
@@ -196,9 +197,14 @@ pub fn compare(before: &RowSource, after: &RowSource, examples: usize) -> Result
     changes.added_by = by_operation.into_iter().collect();
     changes.added_by.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
     let mut gone: Vec<(Split, u64)> = Vec::new();
-    for (kept, _) in kept.iter().zip(&is_taken).filter(|(_, is_taken)| !**is_taken) {
-        changes.removed += 1;
-        gone.push((kept.split, u64::from(kept.row)));
+    let mut first = 0;
+    for of_key in kept.chunk_by(|a, b| a.key == b.key) {
+        changes.repeated_ids += of_key.len() as u64 - 1;
+        for kept in &of_key[taken[first] as usize..] {
+            changes.removed += 1;
+            gone.push((kept.split, u64::from(kept.row)));
+        }
+        first += of_key.len();
     }
     gone.sort_unstable();
     gone.truncate(examples);
@@ -271,10 +277,13 @@ impl Sums {
     }
 }
 
-/// The first row of a key that is not taken.
-fn matching(kept: &[Kept], is_taken: &[bool], key: u64) -> Option<usize> {
+/// The first row of a key that is not taken. Rows of a key are taken in their order, so that how many are is kept at its first.
+fn matching(kept: &[Kept], taken: &mut [u32], key: u64) -> Option<usize> {
     let first = kept.partition_point(|row| row.key < key);
-    (first..kept.len()).take_while(|place| kept[*place].key == key).find(|place| !is_taken[*place])
+    let place = first + *taken.get(first)? as usize;
+    let is_there = kept.get(place).is_some_and(|row| row.key == key);
+    taken[first] += u32::from(is_there);
+    is_there.then_some(place)
 }
 
 /// A row's text; of pair tasks, both, a line each.

@@ -168,7 +168,7 @@ fn without_ids_the_place_counts_and_augmented_rows_say_what_made_them() {
     assert_eq!(found.splits[0].name, ALL);
 }
 
-/// `tests/reference/profile.py` made the numbers.
+/// `tests/reference/profiles.py` made the numbers.
 #[test]
 fn the_datasets_are_as_python_sees_them() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -16,10 +16,10 @@ pub use error::ReportError;
 pub use formats::{FORMATS, METRICS_VERSION, MetricsFile, MetricsGate, Output, Renderer};
 pub use gather::{Answers, Summary};
 pub use model::{
-    Compared, ConfusionLine, CurvePlot, DataProfile, DataSide, DataSplit, Difference, Environment, Evidence, Example,
-    ExampleText, Gain, GateLine, GateState, LengthLine, LengthPoint, LengthShape, LengthTable, ModelLine, Options,
-    Outcome, QualityBasis, Report, ScoreLine, Series, SpeedBasis, SpeedRow, SpeedTable, StageLine, StageSamples,
-    StepLine, SummaryLine, SummaryTable,
+    AttentionCell, AttentionLine, AttentionTable, Compared, ConfusionLine, CurvePlot, DataProfile, DataSide, DataSplit,
+    Difference, Environment, Evidence, Example, ExampleText, Gain, GateLine, GateState, LengthLine, LengthPoint,
+    LengthShape, LengthTable, ModelLine, Options, Outcome, QualityBasis, Report, ScoreLine, SeedLine, Series,
+    SpeedBasis, SpeedRow, SpeedTable, StageLine, StageSamples, StepLine, SummaryLine, SummaryTable,
 };
 
 /// Renders a report in every format: `index.html`, `report.md`, `metrics.json`, `junit.xml`, `bench.json`.

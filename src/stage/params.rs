@@ -89,6 +89,10 @@ pub(super) fn decode_checked<T: DeserializeOwned>(node: &Node, check: fn(&T, &mu
             Ok(params) => {
                 let mut more = Faults::default();
                 check(&params, &mut more);
+                // What a list lacks is what was taken out of it.
+                let is_within =
+                    |gone: &str, path: &str| gone.strip_prefix(path).is_some_and(|rest| rest.starts_with(['[', '.']));
+                more.0.retain(|fault| !removed.iter().any(|gone| is_within(gone, &fault.path)));
                 faults.extend(more.place(node));
                 faults.sort_by_key(|fault| fault.span);
                 return if faults.is_empty() { Ok(params) } else { Err(faults) };
@@ -222,6 +226,22 @@ mod tests {
         assert!(told.iter().any(|(path, _)| path.starts_with("steps[0]")), "{told:#?}");
         assert!(told.iter().any(|(path, _)| path.contains("rte")), "{told:#?}");
         assert!(told.iter().any(|(_, message)| message.contains("uppercase")), "{told:#?}");
+    }
+
+    #[test]
+    fn what_a_list_lacks_since_it_was_wrong_is_no_fault_of_its_own() {
+        let check = |params: &Params, faults: &mut Faults| {
+            if params.steps.is_empty() {
+                faults.at("steps", "no steps");
+            }
+        };
+        let told = |value| {
+            let faults = decode_checked::<Params>(&node(&value), check).unwrap_err();
+            faults.into_iter().map(|fault| fault.path).collect::<Vec<_>>()
+        };
+        assert_eq!(told(json!({"rate": 1, "steps": ["uppercase"]})), ["steps[0]"]);
+        assert_eq!(told(json!({"rate": 1, "steps": []})), ["steps"]);
+        assert_eq!(told(json!({"rate": 1, "step": [], "steps": []})), ["step", "steps"]);
     }
 
     #[test]

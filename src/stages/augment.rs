@@ -3,11 +3,13 @@
 mod balance;
 mod maker;
 mod measured;
+mod parts;
 #[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use rand::RngCore;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,13 +18,14 @@ use self::{
     balance::Balance,
     maker::{Maker, Row, Steps, Tally},
     measured::Measured,
+    parts::Wanted,
 };
 use super::{
     dataset::stream::{self, Merge},
     lexicon,
 };
 use crate::{
-    base::{fs, plural, units},
+    base::{fs, plural, rng, units},
     data::{DatasetReader, DerivedRow, RowBatch, Split, Tokenizer},
     generate::Filler,
     stage::{ArtifactKind, Better, Faults, Port, Sample, Stage, StageCtx, StageError, Unit},
@@ -32,12 +35,14 @@ use crate::{
     },
 };
 
+/// Copies of a row at most, where a recipe says their number.
+const MOST_COPIES: usize = 1_000;
 /// Copies that a report shows.
 const SAMPLES: usize = 6;
 /// How often a copy is tried that a class needs: most rows have another one.
 const TRIES: usize = 5;
 
-/// Parameters of `augment`.
+/// Parameters of `augment`. Of pairs of texts the first is changed.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
@@ -61,13 +66,20 @@ pub(super) struct Params {
     /// and whether there are synonyms without a table (`en`).
     #[serde(default = "english")]
     language: String,
-    /// Words that no step touches, moves or puts in, since labels hang on them; `n't` stands for all words that end in it.
-    #[serde(default = "negations")]
+    /// Words that no step touches, moves or puts in, since labels hang on them: `[refund, "n't"]`, where `n't` stands for all words that
+    /// end in it.
+    #[serde(default)]
     protect: Vec<String>,
+    /// Whether negations are protected, too: `not`, `n't`, `no`, `never`, `without`, `不` and others.
+    #[serde(default = "yes")]
+    protect_negations: bool,
+    /// Whether web and e-mail addresses, `@names` and `#hashtags` are protected: in pieces they are nothing.
+    #[serde(default = "yes")]
+    protect_addresses: bool,
     /// What regular expressions find is not touched, and nothing is put into it: `['#\w+', 'New York( City)?']`.
     #[serde(default)]
     protect_matches: Vec<String>,
-    /// Whether the words of a row's own label are protected in its text, too: those of `sports_news` are `sports` and `news`.
+    /// Whether the words of a row's own label are protected in its text, too: those of `sports_news` are itself, `sports` and `news`.
     #[serde(default)]
     protect_labels: bool,
     /// Whether stop words are not replaced or masked, and nothing is put in for them, as EDA has it. They may be left out, moved or
@@ -106,10 +118,6 @@ fn english() -> String {
     "en".to_owned()
 }
 
-fn negations() -> Vec<String> {
-    NEGATIONS.iter().map(|word| (*word).to_owned()).collect()
-}
-
 impl Params {
     /// All steps with the places of their parameters.
     fn all_steps(&self) -> impl Iterator<Item = (String, &Perturbation)> {
@@ -130,7 +138,7 @@ pub(super) struct Augment;
 
 impl Stage for Augment {
     const KIND: &'static str = "augment";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const ABOUT: &'static str = "adds perturbed copies of rows to the training split";
     const INPUTS: &'static [Port] =
         &[Port::dataset("data"), Port::model("model").optional(), Port::lexicon("lexicon").optional()];
@@ -148,6 +156,9 @@ impl Stage for Augment {
         }
         if params.balance == Balance::To(0) {
             faults.at("balance.to", "`to` must be at least 1, not 0");
+        }
+        if params.copies.is_some_and(|copies| copies > MOST_COPIES) {
+            faults.at("copies", format!("more than {MOST_COPIES} copies of each row")).help("a row has not so many that differ");
         }
         if params.steps.is_empty() {
             faults.at("steps", "no steps, so copies would be their rows").help("`steps: [{replace: {rate: 0.1}}]`");
@@ -247,16 +258,24 @@ impl Stage for Augment {
                 Wanted::By(balance.copies(&labels))
             }
         };
-        let maker = maker(params, &reader, ctx)?;
+        // Copies of what has copies by another stage are others than those, and have other ids.
+        let has_copies = reader.read(Split::Train, 0)?.has_origin();
+        let (seed, mark) = if has_copies {
+            let digest = data.digest.to_string();
+            (rng::stream(ctx.seed, &digest).next_u64(), format!("{}.", &digest[..4]))
+        } else {
+            (ctx.seed, String::new())
+        };
+        let maker = maker(params, &reader, seed, ctx)?;
 
-        // First all rows as they are, then copies of those to learn from.
+        // First all rows as they are, then copies of those to learn from, which is the first split.
         let (batches, mut ends) = (reader.batches(), reader.ends());
-        let copied: Vec<_> = batches.iter().copied().filter(|(split, _)| *split == Split::Train).collect();
+        let train = batches.iter().filter(|(split, _)| *split == Split::Train).count();
+        let parts = parts::parts(&ends[..train], &wanted);
         let before = ends.last().copied().unwrap_or_default();
-        ends.extend_from_within(..copied.len());
-        ends[batches.len()..].iter_mut().for_each(|end| *end += before);
+        ends.extend(parts.iter().map(|part| before + part.end));
         let (summary, _) = stream::make(ctx, meta, &ends, |at| {
-            let Some(&(split, index)) = at.checked_sub(batches.len()).map(|at| &copied[at]) else {
+            let Some(part) = at.checked_sub(batches.len()).map(|at| &parts[at]) else {
                 let (split, index) = batches[at];
                 let rows = reader.read(split, index)?;
                 let mut before = vec![0; meta.labels.len()];
@@ -265,38 +284,21 @@ impl Stage for Augment {
                 }
                 return Ok((rows.with_origin()?, Summary { before, ..Summary::default() }));
             };
-            let rows = reader.read(split, index)?;
+            let rows = reader.read(Split::Train, part.batch)?;
             let row = |at: usize| {
                 let number = rows.first_row() as usize + at;
                 let (text, pair, label) = (rows.text(at), rows.pair(at), label(&rows, at));
                 Row { number, text, pair, label, wanted: wanted.of(number) }
             };
-            let made = maker.copies(&(0..rows.len()).map(row).collect::<Vec<_>>())?;
+            let made = maker.copies(&part.rows.clone().map(row).collect::<Vec<_>>())?;
             let summary = Summary::of(made.tally, &made.copies, &rows, |row| label(&rows, row), meta.labels.len());
-            Ok((rows.derived(&made.copies)?, summary))
+            Ok((rows.derived(&made.copies, &mark)?, summary))
         })?;
         report(params, &summary, ctx);
         if params.balance != Balance::No {
-            summary.report_classes(&reader.meta().labels, ctx);
+            summary.report_classes(params.balance, &reader.meta().labels, ctx);
         }
         Ok(())
-    }
-}
-
-/// How many copies of each row are wanted.
-enum Wanted {
-    /// The same number of each.
-    OfEach(usize),
-    /// Row by row.
-    By(Vec<usize>),
-}
-
-impl Wanted {
-    fn of(&self, row: usize) -> usize {
-        match self {
-            Self::OfEach(copies) => *copies,
-            Self::By(rows) => rows.get(row).copied().unwrap_or_default(),
-        }
     }
 }
 
@@ -332,10 +334,19 @@ impl Summary {
     }
 
     /// How many rows each class had and has.
-    fn report_classes(&self, labels: &[String], ctx: &mut StageCtx<'_>) {
+    fn report_classes(&self, balance: Balance, labels: &[String], ctx: &mut StageCtx<'_>) {
+        let most = self.before.iter().copied().max().unwrap_or_default();
+        let target = if let Balance::To(rows) = balance { rows } else { most };
         for ((label, before), more) in labels.iter().zip(&self.before).zip(&self.more) {
-            let [before, after] = [*before, before + more].map(|rows| units::thousands(rows as u64));
-            ctx.record.fact(format!("rows of `{label}`"), format!("{before} → {after}"));
+            let (told, rows) = (|rows: usize| units::thousands(rows as u64), before + more);
+            ctx.record.fact(format!("rows of `{label}`"), format!("{} → {}", told(*before), told(rows)));
+            if rows < target {
+                ctx.record.warnings.push(format!(
+                    "`{label}` has {} of {}: its texts have no more copies that differ; more steps or higher rates make more",
+                    told(rows),
+                    plural::count(target, "row")
+                ));
+            }
         }
     }
 }
@@ -365,7 +376,7 @@ fn spread<T>(all: &[T]) -> impl Iterator<Item = &T> {
 }
 
 /// Everything that copies are made with.
-fn maker(params: &Params, reader: &DatasetReader, ctx: &StageCtx<'_>) -> Result<Maker, StageError> {
+fn maker(params: &Params, reader: &DatasetReader, seed: u64, ctx: &StageCtx<'_>) -> Result<Maker, StageError> {
     let wired = match ctx.optional("lexicon") {
         Some(artifact) => Arc::new(lexicon::read(&artifact.dir)?),
         None => Arc::new(Lexicon::English),
@@ -378,7 +389,14 @@ fn maker(params: &Params, reader: &DatasetReader, ctx: &StageCtx<'_>) -> Result<
         };
         Ok(Steps::new(steps.iter().map(|step| Ok((step.clone(), lexicon(step)?))).collect::<Result<_, StageError>>()?))
     };
-    let mut around = Surroundings::new(&params.language, &params.protect).with_passages(&params.protect_matches);
+    let mut protected = params.protect.clone();
+    if params.protect_negations {
+        protected.extend(NEGATIONS.iter().map(|word| (*word).to_owned()));
+    }
+    let mut around = Surroundings::new(&params.language, &protected).with_passages(&params.protect_matches);
+    if params.protect_addresses {
+        around = around.with_addresses();
+    }
     if params.stopwords {
         around = around.with_stop_words(&params.language);
     }
@@ -408,7 +426,7 @@ fn maker(params: &Params, reader: &DatasetReader, ctx: &StageCtx<'_>) -> Result<
         label_words,
         filler,
         measured: Measured::of(reader, ctx)?,
-        seed: ctx.seed,
+        seed,
         tries: if params.balance == Balance::No { 1 } else { TRIES },
     })
 }
@@ -417,7 +435,7 @@ fn report(params: &Params, summary: &Summary, ctx: &mut StageCtx<'_>) {
     let thousands = |n: usize| units::thousands(n as u64);
     let tally = &summary.tally;
     let Tally { wanted, leaked, short, .. } = *tally;
-    let same = wanted - summary.copies - leaked - short;
+    let unchanged = wanted - summary.copies - leaked - short - tally.repeated;
     ctx.metric("copies", summary.copies as f64, Unit::Count, Better::Neither);
     let mut named = Vec::new();
     for (_, step) in params.all_steps() {
@@ -439,15 +457,17 @@ fn report(params: &Params, summary: &Summary, ctx: &mut StageCtx<'_>) {
         }
     }
     ctx.record.fact("copies left out, as they are in validation or test", thousands(leaked));
-    ctx.record.fact("copies left out, as nothing in them changed", thousands(same));
-    if summary.copies == 0 && wanted > 0 {
-        ctx.record.warnings.push("no copy was made: the steps found nothing that they may change".to_owned());
-    } else if same * 2 > wanted {
-        ctx.record.warnings.push(format!(
-            "{} of {} found nothing that the steps may change",
-            thousands(same),
-            plural::count(wanted, "copy")
-        ));
+    ctx.record.fact("copies left out, as nothing in them changed", thousands(unchanged));
+    ctx.record.fact("copies left out, as their row has the same one already", thousands(tally.repeated));
+    let reasons = [
+        (unchanged, "the steps found nothing that they may change"),
+        (tally.repeated, "the row had the same copy already"),
+        (leaked, "it is in validation or test"),
+        (short, "the text is too short"),
+    ];
+    for (left_out, why) in reasons.into_iter().filter(|(left_out, _)| left_out * 2 > wanted) {
+        let of = plural::count(wanted, "copy");
+        ctx.record.warnings.push(format!("{} of {of} were left out, as {why}", thousands(left_out)));
     }
     ctx.record.samples.extend(spread(&summary.samples).cloned());
 }

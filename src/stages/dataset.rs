@@ -17,9 +17,10 @@ use crate::{
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// The file: Parquet, CSV, TSV, JSON lines or Arrow IPC, by its extension, those of text also compressed (`.csv.gz`,
-    /// `.jsonl.zst`); relative to the recipe. Many files are a pattern (`parts/*.parquet`) or a folder; folders such as `lang=en`
-    /// in it become columns, as Hive has it.
+    /// The file: Parquet, CSV, TSV, JSON lines or Arrow IPC, by its extension, those of text in UTF-8 and also compressed (`.csv.gz`,
+    /// `.jsonl.zst`); relative to the recipe. Where the header of a CSV file has no comma, `;`, a tab or `|` separates its fields. Many
+    /// files are a pattern (`parts/*.parquet`) or a folder, of which empty ones are passed over; folders such as `lang=en` in it become
+    /// columns, as Hive has it.
     dataset: String,
     /// The column of the text.
     #[serde(default = "text")]
@@ -66,7 +67,7 @@ pub(super) struct DatasetSource;
 
 impl Stage for DatasetSource {
     const KIND: &'static str = "dataset";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const ABOUT: &'static str = "reads a table, checks it and splits it";
     const INPUTS: &'static [Port] = &[];
     const OUTPUT: ArtifactKind = ArtifactKind::Dataset;

@@ -15,7 +15,7 @@ use self::{
 };
 use super::dataset::stream::{self, Merge};
 use crate::{
-    base::units,
+    base::{plural, units},
     data::{DatasetReader, Split},
     stage::{Artifact, ArtifactKind, Better, Faults, Port, Sample, Stage, StageCtx, StageError, Unit},
     text::dedup::{Bands, Exact, MOST_PERMUTATIONS, Shingles},
@@ -120,7 +120,7 @@ pub(super) struct Deduplicate;
 
 impl Stage for Deduplicate {
     const KIND: &'static str = "deduplicate";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const ABOUT: &'static str = "drops rows that are the same or nearly so, and finds test rows that stand in training";
     const INPUTS: &'static [Port] = &[Port::dataset("data")];
     const OUTPUT: ArtifactKind = ArtifactKind::Dataset;
@@ -153,7 +153,7 @@ impl Stage for Deduplicate {
         let reader = DatasetReader::open(&ctx.input("data")?.dir)?;
         let places = Places::new(&reader)?;
         let mut found = search(&places, params.exact, params.near.as_ref(), ctx.output, ctx)?;
-        let bands = found.bands;
+        let searched = (found.bands, found.cut);
         let mut verdict = Verdict::of(&mut found, &places, params);
         drop(found);
         let shown = shown(&verdict);
@@ -176,9 +176,19 @@ impl Stage for Deduplicate {
                 verdict.is_dropped[first..first + rows.len()].iter().map(|dropped| !dropped).collect();
             Ok((rows.keep(&keep)?, ()))
         })?;
+        let found = receipts.kept().len();
+        let contrary = receipts.kept().iter().filter(|finding| named.labels(finding).is_some()).count();
+        if contrary > 0 {
+            ctx.record.warnings.push(format!(
+                "{} of {} have another label than the row that they are (nearly) the same as: one of the two is wrong; \
+                 `duplicates.jsonl` has their `labels`",
+                units::thousands(contrary as u64),
+                plural::count(found, "duplicate")
+            ));
+        }
         receipts.map(|finding| named.receipt(&finding)).write(&ctx.output.join("duplicates.jsonl"))?;
         ctx.record.samples = shown.iter().map(|finding| named.sample(finding)).collect();
-        report(params, bands, &verdict, &places, ctx);
+        report(params, searched, &verdict, &places, ctx);
         Ok(())
     }
 }
@@ -201,6 +211,9 @@ struct Receipt<'a> {
     kept: &'a str,
     kind: Kind,
     similarity: f64,
+    /// The labels, where they are not the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<[&'a str; 2]>,
     dropped: bool,
 }
 
@@ -212,6 +225,7 @@ struct Named {
 struct Row {
     split: Split,
     name: String,
+    label: Option<String>,
     text: Option<String>,
 }
 
@@ -231,9 +245,16 @@ impl Named {
                 None => batch.text(at).to_owned(),
                 Some(pair) => format!("{}\n{pair}", batch.text(at)),
             };
-            Row { split: batch.split(), name: batch.name(at), text: has_text.then(text) }
+            let label = batch.label(at).map(ToOwned::to_owned);
+            Row { split: batch.split(), name: batch.name(at), label, text: has_text.then(text) }
         })?;
         Ok(Self { rows: rows.into_iter().zip(named).collect() })
+    }
+
+    /// The labels of two rows, where they are not the same.
+    fn labels(&self, finding: &Finding) -> Option<[&str; 2]> {
+        let [row, kept] = [finding.row, finding.kept].map(|row| self.rows[&row].label.as_deref());
+        Some([row?, kept?]).filter(|[row, kept]| row != kept)
     }
 
     fn receipt(&self, finding: &Finding) -> Receipt<'_> {
@@ -245,6 +266,7 @@ impl Named {
             kept: &kept.name,
             kind: finding.kind,
             similarity: (finding.similarity * 1e4).round() / 1e4,
+            labels: self.labels(finding),
             dropped: finding.is_dropped,
         }
     }
@@ -306,7 +328,13 @@ fn leak_message(verdict: &Verdict, shown: &[Finding], named: &Named, data: &Arti
     [head].into_iter().chain(leaks).chain([help.to_owned()]).collect::<Vec<_>>().join("\n  ")
 }
 
-fn report(params: &Params, bands: Option<Bands>, verdict: &Verdict, places: &Places<'_>, ctx: &mut StageCtx<'_>) {
+fn report(
+    params: &Params,
+    (bands, cut): (Option<Bands>, usize),
+    verdict: &Verdict,
+    places: &Places<'_>,
+    ctx: &mut StageCtx<'_>,
+) {
     let thousands = |n: usize| units::thousands(n as u64);
     let counts = [
         ("duplicates", verdict.repeated[0]),
@@ -336,6 +364,12 @@ fn report(params: &Params, bands: Option<Bands>, verdict: &Verdict, places: &Pla
             bands.count, bands.rows
         );
         ctx.record.fact("bands", told);
+    }
+    if cut > 0 {
+        ctx.record.warnings.push(format!(
+            "{cut} times a row shares a band with so many others that it was compared with the first of them only: near-duplicates \
+             among texts with a long part in common may be left"
+        ));
     }
     for (split, count) in [(Split::Validation, verdict.left[0]), (Split::Test, verdict.left[1])] {
         if count > 0 {

@@ -25,6 +25,20 @@ const SAMPLES: usize = 6;
 pub(super) struct Params {
     /// What is done to every text, in this order: `[{unicode: nfkc}, {html: strip}, {whitespace: collapse}]`.
     steps: Vec<Operation>,
+    /// What becomes of a row of which nothing is left, as when `urls: remove` meets a text that is an address.
+    #[serde(default)]
+    empty: Empty,
+}
+
+/// What becomes of a text of which nothing is left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Empty {
+    /// It stays as it was before the step that would empty it: no row goes, and a model has something to read.
+    #[default]
+    Keep,
+    /// Its row goes.
+    Drop,
 }
 
 /// See the file's first line.
@@ -40,7 +54,7 @@ struct Effect {
 
 impl Stage for Normalize {
     const KIND: &'static str = "normalize";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const ABOUT: &'static str = "cleans the texts of a dataset";
     const INPUTS: &'static [Port] = &[Port::dataset("data")];
     const OUTPUT: ArtifactKind = ArtifactKind::Dataset;
@@ -79,8 +93,9 @@ struct Summary {
     words: usize,
     /// What each step did.
     effects: Vec<Effect>,
-    /// Texts that a step would have emptied.
+    /// Texts that a step would have emptied, and rows that went since one did.
     kept: usize,
+    dropped: usize,
     samples: Vec<Sample>,
 }
 
@@ -88,6 +103,7 @@ struct Summary {
 struct Cleaner {
     steps: Vec<text::ops::Prepared>,
     names: Vec<&'static str>,
+    empty: Empty,
 }
 
 impl Cleaner {
@@ -95,6 +111,7 @@ impl Cleaner {
         Self {
             steps: params.steps.iter().map(Operation::prepare).collect(),
             names: params.steps.iter().map(Operation::name).collect(),
+            empty: params.empty,
         }
     }
 
@@ -103,34 +120,38 @@ impl Cleaner {
         let numbers: Vec<usize> = (0..rows.len()).collect();
         let parts: Vec<_> = numbers.par_chunks(CHUNK).map(|numbers| self.part(&rows, numbers)).collect();
         let (mut texts, mut pairs) = (Vec::with_capacity(parts.len()), Vec::with_capacity(parts.len()));
-        let mut summary = Summary::default();
-        for (new, more, part) in parts {
-            texts.push(new);
-            pairs.push(more);
-            summary.merge(part);
+        let (mut stays, mut summary) = (Vec::with_capacity(rows.len()), Summary::default());
+        for part in parts {
+            texts.push(part.texts);
+            pairs.push(part.pairs);
+            stays.extend(part.stays);
+            summary.merge(part.summary);
         }
-        Ok((rows.with_texts(texts, pairs)?, summary))
+        Ok((rows.with_texts(texts, pairs)?.keep(&stays)?, summary))
     }
 
-    fn part(&self, rows: &RowBatch, numbers: &[usize]) -> (Texts, Texts, Summary) {
-        let mut summary = Summary { effects: vec![Effect::default(); self.steps.len()], ..Summary::default() };
+    fn part(&self, rows: &RowBatch, numbers: &[usize]) -> Part {
+        let summary = Summary { effects: vec![Effect::default(); self.steps.len()], ..Summary::default() };
+        let mut part = Part { summary, ..Part::default() };
         let is_train = rows.split() == Split::Train;
-        let (mut texts, mut pairs) = (Texts::default(), Texts::default());
         for &row in numbers {
-            let text = self.text(rows.text(row), is_train, &mut summary);
-            let mut is_changed = text != rows.text(row);
-            texts.push(&text);
-            if let Some(old) = rows.pair(row) {
-                let pair = self.text(old, is_train, &mut summary);
-                is_changed |= pair != old;
-                pairs.push(&pair);
+            let text = self.text(rows.text(row), is_train, &mut part.summary);
+            let pair = rows.pair(row).map(|pair| self.text(pair, is_train, &mut part.summary));
+            let stays = text.is_some() && pair.as_ref().is_none_or(Option::is_some);
+            let (text, pair) = (text.unwrap_or_default(), pair.map(Option::unwrap_or_default));
+            part.summary.rows += usize::from(text != rows.text(row) || pair.as_deref() != rows.pair(row));
+            part.summary.dropped += usize::from(!stays);
+            part.stays.push(stays);
+            part.texts.push(&text);
+            if let Some(pair) = pair {
+                part.pairs.push(&pair);
             }
-            summary.rows += usize::from(is_changed);
         }
-        (texts, pairs, summary)
+        part
     }
 
-    fn text<'a>(&self, text: &'a str, is_train: bool, summary: &mut Summary) -> Cow<'a, str> {
+    /// What the steps make of a text; none where nothing is left of it and its row is to go.
+    fn text<'a>(&self, text: &'a str, is_train: bool, summary: &mut Summary) -> Option<Cow<'a, str>> {
         let mut words = text::count_words(text);
         summary.words += words;
         let mut text = Cow::Borrowed(text);
@@ -138,7 +159,10 @@ impl Cleaner {
             let new = step(&text);
             let is_changed = *new != *text;
             if new.trim().is_empty() {
-                // A model needs some text; what the step would take away is all that there is.
+                if self.empty == Empty::Drop {
+                    summary.effects[at].rows += usize::from(is_changed);
+                    return None;
+                }
                 summary.kept += 1;
             } else if is_changed {
                 let new = new.into_owned();
@@ -152,8 +176,18 @@ impl Cleaner {
             }
             summary.effects[at].words += words;
         }
-        text
+        Some(text)
     }
+}
+
+/// Some rows when they are clean.
+#[derive(Default)]
+struct Part {
+    texts: Texts,
+    pairs: Texts,
+    /// Which rows stay.
+    stays: Vec<bool>,
+    summary: Summary,
 }
 
 impl Merge for Summary {
@@ -162,6 +196,7 @@ impl Merge for Summary {
         self.rows += next.rows;
         self.words += next.words;
         self.kept += next.kept;
+        self.dropped += next.dropped;
         self.effects.resize(self.effects.len().max(next.effects.len()), Effect::default());
         for (effect, more) in self.effects.iter_mut().zip(next.effects) {
             effect.rows += more.rows;
@@ -192,9 +227,12 @@ impl Summary {
                 .fact(format!("step {}", step.name()), format!("{} texts changed, {words}", thousands(effect.rows)));
             before = effect.words;
         }
+        if self.dropped > 0 {
+            ctx.record.fact("rows that went, as nothing was left of their text", thousands(self.dropped));
+        }
         if self.kept > 0 {
             ctx.record.warnings.push(format!(
-                "{} would have become empty in a step and stayed as before it",
+                "{} would have become empty in a step and stayed as before it; `empty: drop` takes such rows out",
                 plural::count(self.kept, "text")
             ));
         }

@@ -35,7 +35,7 @@ pub(super) struct ProfileStage;
 
 impl Stage for ProfileStage {
     const KIND: &'static str = "profile";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const ABOUT: &'static str =
         "tells what is in a dataset: lengths, labels, repeats within and across splits, languages, words";
     const INPUTS: &'static [Port] =

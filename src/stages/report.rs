@@ -35,6 +35,9 @@ pub(super) struct Params {
     /// others come from.
     #[serde(default)]
     baseline: Option<String>,
+    /// The model that the headline is about; unless given, the one that most gates ask about, or else the last.
+    #[serde(default)]
+    subject: Option<String>,
 }
 
 /// Renders what a run found.
@@ -50,7 +53,8 @@ impl Stage for ReportStage {
     type Params = Params;
 
     fn check(params: &Params, faults: &mut Faults) {
-        for (name, value) in [("title", &params.title), ("baseline", &params.baseline)] {
+        let Params { title, baseline, subject } = params;
+        for (name, value) in [("title", title), ("baseline", baseline), ("subject", subject)] {
             if value.as_ref().is_some_and(|value| value.trim().is_empty()) {
                 faults.at(name, format!("`{name}` must not be empty")).help("leave it out for the default");
             }
@@ -58,13 +62,16 @@ impl Stage for ReportStage {
     }
 
     fn run(params: &Params, ctx: &mut StageCtx<'_>) -> Result<(), StageError> {
-        let options = Options { title: params.title.clone(), baseline: params.baseline.clone() };
+        let Params { title, baseline, subject } = params.clone();
+        let options = Options { title, baseline, subject };
         let nothing = RunView::default();
         let answers = answers(ctx.many("scores"))?;
         let report = Report::gather(ctx.run.unwrap_or(&nothing), ctx.many("scores"), &answers, &options);
-        if let Some(baseline) = params.baseline.as_ref().filter(|baseline| report.model(baseline).is_none()) {
-            let models: Vec<_> = report.models.iter().map(|model| model.name.as_str()).collect();
-            return Err(StageError::msg(unknown_baseline(baseline, &models)));
+        for asked in [&params.baseline, &params.subject].into_iter().flatten() {
+            if report.model(asked).is_none() {
+                let models: Vec<_> = report.models.iter().map(|model| model.name.as_str()).collect();
+                return Err(StageError::msg(unknown_model(asked, &models)));
+            }
         }
         for output in report::render(&report)? {
             fs::write_atomic(&ctx.output.join(output.name), &output.bytes)?;
@@ -122,9 +129,9 @@ fn scored(artifact: &Artifact, path: &Path) -> Result<Vec<Summary>, StageError> 
     Ok(rows.into_par_iter().map(score).collect())
 }
 
-fn unknown_baseline(baseline: &str, models: &[&str]) -> String {
-    let help = crate::base::suggest::help(baseline, models).map_or_else(String::new, |help| format!("; {help}"));
-    format!("the scores of this report have no model `{baseline}` to compare with{help}")
+fn unknown_model(asked: &str, models: &[&str]) -> String {
+    let help = crate::base::suggest::help(asked, models).map_or_else(String::new, |help| format!("; {help}"));
+    format!("the scores of this report have no model `{asked}`{help}")
 }
 
 #[cfg(test)]
@@ -215,6 +222,8 @@ mod tests {
             found[5],
             "Against int8, the teacher model shows no significant difference in accuracy (+2.0 points)."
         );
+        let found = run(&json!({"subject": "teacher"})).unwrap();
+        assert_eq!(found[5], "The teacher model reaches 86.00 % accuracy.");
     }
 
     #[test]
@@ -222,7 +231,9 @@ mod tests {
         assert_eq!(run(&json!({"title": " "})).unwrap_err(), "`title` must not be empty");
         assert_eq!(
             run(&json!({"baseline": "techer"})).unwrap_err(),
-            "the scores of this report have no model `techer` to compare with; did you mean `teacher`?"
+            "the scores of this report have no model `techer`; did you mean `teacher`?"
         );
+        let error = run(&json!({"subject": "int4"})).unwrap_err();
+        assert_eq!(error, "the scores of this report have no model `int4`; did you mean `int8`?");
     }
 }

@@ -37,7 +37,8 @@ pub(in crate::cli) struct RowArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DataHead {
-    /// A folder of a dataset, a table, a folder or pattern of tables, `STAGE` of the latest run, or `RUN/STAGE`
+    /// A folder of a dataset, a table, a folder or pattern of tables, `STAGE` of the latest run,
+    /// `RECIPE/STAGE` of the latest of a recipe, or `RUN/STAGE`
     pub(in crate::cli) target: String,
     /// How many rows
     #[arg(short, default_value = "5", value_name = "ROWS", value_parser = positive)]
@@ -61,7 +62,8 @@ pub(in crate::cli) enum SplitName {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DataStats {
-    /// A folder of a dataset, a table, a folder or pattern of tables, `STAGE` of the latest run, or `RUN/STAGE`
+    /// A folder of a dataset, a table, a folder or pattern of tables, `STAGE` of the latest run,
+    /// `RECIPE/STAGE` of the latest of a recipe, or `RUN/STAGE`
     pub(in crate::cli) target: String,
     /// A model folder, by whose tokenizer rows are measured in tokens, too
     #[arg(long, value_name = "MODEL")]

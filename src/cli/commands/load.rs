@@ -125,7 +125,7 @@ pub(super) fn runs(store: &Store) -> Result<Vec<RunRecord>, CliError> {
     Ok(store.runs()?.into_iter().filter_map(|run| run.record).collect())
 }
 
-/// Finds a run by its identifier, the beginning or the end of it, or `latest`.
+/// Finds a run by its identifier, the beginning of it, the name of its recipe (the latest of them), or `latest`.
 ///
 /// # Errors
 /// When there is none, or more than one.
@@ -140,6 +140,9 @@ pub(super) fn find_run(store: &Store, wanted: &str) -> Result<RunRecord, CliErro
     }
     if let Some(exact) = runs.iter().position(|run| run.id == wanted) {
         return Ok(runs.swap_remove(exact));
+    }
+    if let Some(latest) = runs.iter().rposition(|run| run.name == wanted) {
+        return Ok(runs.swap_remove(latest));
     }
     let ids: Vec<String> = runs.iter().rev().take(5).map(|run| run.id.clone()).collect();
     let mut matching: Vec<RunRecord> =

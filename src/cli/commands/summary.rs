@@ -14,6 +14,11 @@ const SCORES: usize = 4;
 pub(super) fn summary(run: &RunRecord, registry: &Registry, style: Style) -> String {
     let mut lines = vec![title(run, style), String::new()];
     lines.extend(stages(run, style));
+    let warnings = warnings(run, style);
+    if !warnings.is_empty() {
+        lines.extend([String::new(), style.strong("warnings")]);
+        lines.extend(warnings);
+    }
     let scores = scores(run, registry, style);
     if !scores.is_empty() {
         lines.extend([String::new(), style.strong("scores")]);
@@ -56,6 +61,17 @@ fn stages(run: &RunRecord, style: Style) -> Vec<String> {
             RunStatus::Waiting => (style.faint("–"), style.faint("not done"), String::new()),
         };
         table.row([mark, name.clone(), style.faint(kind), word, time]);
+    }
+    table.lines()
+}
+
+/// What stages warn of, those that were cached, too: it holds of what they made.
+fn warnings(run: &RunRecord, style: Style) -> Vec<String> {
+    let mut table = Table::new(&[]).indent(2);
+    for node in &run.nodes {
+        for warning in &node.record.warnings {
+            table.row([style.warning("!"), node.name.clone(), warning.clone()]);
+        }
     }
     table.lines()
 }

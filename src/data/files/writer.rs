@@ -4,12 +4,13 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{BufWriter, Write},
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, MutableArrayData, RecordBatch, make_array},
+    array::{Array, ArrayRef, AsArray, MutableArrayData, OffsetSizeTrait, RecordBatch, make_array},
     datatypes::{DataType, Field, Schema, SchemaRef},
     error::ArrowError,
     ipc::writer::FileWriter,
@@ -115,10 +116,9 @@ impl SplitWriter {
             let what = "rows of other columns than those before them";
             return Err(DataError::content(format!("cannot write `{}`: {what}", self.path.display())));
         }
-        let size = row_sizes(rows);
         let mut start = 0;
         for row in 0..rows.num_rows() {
-            let bytes = size(row);
+            let bytes = rows.columns().iter().map(|column| bytes_of(column, row..row + 1)).sum::<usize>();
             let is_full = self.rest.rows == ROWS || self.rest.rows > 0 && self.rest.bytes + bytes > BYTES;
             if is_full {
                 self.rest.slices.push(rows.slice(start, row - start));
@@ -188,19 +188,32 @@ impl Rest {
     }
 }
 
-/// About how many bytes each row takes: those of its texts, and eight for every other value.
-fn row_sizes(rows: &RecordBatch) -> impl Fn(usize) -> usize {
-    let offsets: Vec<_> = rows
-        .columns()
-        .iter()
-        .filter(|column| column.data_type() == &DataType::Utf8)
-        .map(|column| column.as_string::<i32>().offsets().clone())
-        .collect();
-    let others = 8 * (rows.num_columns() - offsets.len());
-    move |row| {
-        let lengths = offsets.iter().map(|offsets| (offsets[row + 1] - offsets[row]) as usize);
-        others + lengths.sum::<usize>()
+/// About how many bytes some rows take: those of what varies in length, and eight for every other value. Nothing of it is told by the
+/// batch that they came in.
+fn bytes_of(column: &dyn Array, rows: Range<usize>) -> usize {
+    let count = rows.len();
+    match column.data_type() {
+        DataType::Utf8 => behind(column.as_string::<i32>().offsets(), rows).len(),
+        DataType::Binary => behind(column.as_binary::<i32>().offsets(), rows).len(),
+        DataType::LargeBinary => behind(column.as_binary::<i64>().offsets(), rows).len(),
+        DataType::FixedSizeBinary(bytes) => count * *bytes as usize,
+        DataType::List(_) => {
+            let list = column.as_list::<i32>();
+            bytes_of(list.values(), behind(list.offsets(), rows))
+        }
+        DataType::LargeList(_) => {
+            let list = column.as_list::<i64>();
+            bytes_of(list.values(), behind(list.offsets(), rows))
+        }
+        DataType::FixedSizeList(_, values) => 8 * count * *values as usize,
+        DataType::Struct(_) => column.as_struct().columns().iter().map(|column| bytes_of(column, rows.clone())).sum(),
+        _ => 8 * count,
     }
+}
+
+/// The places that the offsets of some rows name.
+fn behind<O: OffsetSizeTrait>(offsets: &[O], rows: Range<usize>) -> Range<usize> {
+    offsets[rows.start].as_usize()..offsets[rows.end].as_usize()
 }
 
 fn cannot_write(path: &Path, error: &ArrowError) -> DataError {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use arrow::{array::StringArray, record_batch::RecordBatch};
+use percent_encoding::percent_decode_str;
 
 use crate::{
     base::inputs,
@@ -57,6 +58,11 @@ impl Files {
         Ok(Self { all })
     }
 
+    /// Whether a file is one of many and has nothing in it, as those of a partition without rows.
+    fn is_left_out(&self, file: &InputFile) -> bool {
+        self.all.len() > 1 && file.path.metadata().is_ok_and(|file| file.len() == 0)
+    }
+
     /// Reads all rows, while `each` works on those that were read. Errors name the file.
     pub(in crate::data) fn read(
         &self,
@@ -67,7 +73,7 @@ impl Files {
         let (send, receive) = mpsc::sync_channel(2);
         std::thread::scope(|scope| {
             scope.spawn(move || {
-                for file in &self.all {
+                for file in self.all.iter().filter(|file| !self.is_left_out(file)) {
                     let sent = file.portions(Wanted { verbatim, types }, |portion| send.send((file, portion)).is_ok());
                     let sent = sent.or_else(|error| {
                         if send.send((file, Err(error))).is_ok() { Ok(true) } else { Ok::<_, DataError>(false) }
@@ -128,7 +134,9 @@ impl InputFile {
     }
 }
 
+/// The column that a folder says, as Hive writes it: `lang=zh%2DTW`.
 fn folder_column(folder: &str) -> Option<(String, Option<String>)> {
     let (name, value) = folder.split_once('=').filter(|(name, _)| !name.is_empty())?;
-    Some((name.to_owned(), (value != NO_VALUE).then(|| value.to_owned())))
+    let plain = |text: &str| percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_owned(), Into::into);
+    Some((plain(name), (value != NO_VALUE).then(|| plain(value))))
 }

@@ -154,7 +154,10 @@ impl Import {
     fn places(&self, found: &mut Found) -> Result<Places, DataError> {
         if found.rows == 0 {
             let names: Vec<_> = found.types.names().collect();
-            return Err(DataError::content(format!("no rows, only the columns {}", plural::list(&names))));
+            return Err(DataError::content(match names.as_slice() {
+                [] => "no rows".to_owned(),
+                names => format!("no rows, only the columns {}", plural::list(names)),
+            }));
         }
         if u32::try_from(found.rows).is_err() {
             return Err(DataError::content("more than 4,294,967,295 rows"));
@@ -453,14 +456,15 @@ mod tests {
         assert_eq!(
             told,
             [
-                "t.csv row 4 (line 5): 1 field where the header has 4",
                 "t.csv row 2: `text` is empty",
+                "t.csv row 4 (line 5): 1 field where the header has 4",
                 "t.csv row 5: `part` is `tset`, which is no split; did you mean `test`?",
                 "t.csv row 6: `label` is empty",
             ]
         );
         let error = write(&allowing(3), &path, into.path()).unwrap_err().to_string();
-        assert!(error.starts_with("t.csv: row 4 (line 5): 1 field where the header has 4 (and 3 more)"), "{error}");
-        assert!(error.ends_with("`max_rejected` is 3"), "{error}");
+        assert_eq!(error, "t.csv: row 6: `label` is empty; 3 were left out before, and `max_rejected` is 3");
+        let error = write(&allowing(1), &path, into.path()).unwrap_err().to_string();
+        assert!(error.starts_with("t.csv: row 4 (line 5): 1 field where the header has 4 (and 2 more);"), "{error}");
     }
 }

@@ -57,12 +57,11 @@ impl Rules<'_> {
                 }));
             }
         }
-        wrong.sort_by_key(|(row, _)| *row);
-        portion.bad.extend(wrong.into_iter().map(|(row, reason)| BadRow {
-            place: format!("row {}", portion.numbers[row]),
-            reason,
-            content: String::new(),
+        portion.bad.extend(wrong.into_iter().map(|(row, reason)| {
+            let number = portion.numbers[row];
+            BadRow { number, place: format!("row {number}"), reason, content: String::new() }
         }));
+        portion.bad.sort_by_key(|row| row.number);
         Ok((good, splits))
     }
 }
@@ -107,16 +106,12 @@ impl Rejects {
 
     /// Leaves rows out; fails where they become too many.
     pub(in crate::data) fn add(&mut self, file: &str, bad: Vec<BadRow>) -> Result<(), DataError> {
-        let others = bad.len().saturating_sub(1);
-        if self.all.len() + bad.len() > self.most
-            && let Some(first) = bad.first()
-        {
-            let told = format!("{}: {}{}", first.place, first.reason, more(others));
-            return Err(DataError::content(if self.most == 0 {
-                told
-            } else {
-                let before = self.all.len();
-                format!("{told}; {before} were left out before, and `max_rejected` is {}", self.most)
+        if let Some(last) = bad.get(self.most - self.all.len()) {
+            let others = bad.len() - 1 - (self.most - self.all.len());
+            let told = format!("{}: {}{}", last.place, last.reason, more(others));
+            return Err(DataError::content(match self.most {
+                0 => told,
+                most => format!("{told}; {most} were left out before, and `max_rejected` is {most}"),
             }));
         }
         self.all.extend(bad.into_iter().map(|row| (file.to_owned(), row)));
@@ -129,7 +124,7 @@ impl Rejects {
             return Ok(());
         }
         let mut text = String::new();
-        for (file, BadRow { place, reason, content }) in &self.all {
+        for (file, BadRow { place, reason, content, .. }) in &self.all {
             text += &json!({"file": file, "row": place, "reason": reason, "content": content}).to_string();
             text.push('\n');
         }

@@ -18,13 +18,35 @@ use crate::{
     },
 };
 
-pub(super) const CSV: Reader =
-    Reader { extensions: &["csv"], is_text: true, open: |path, wanted| open(Feed::open(path)?, b',', wanted) };
+pub(super) const CSV: Reader = Reader {
+    extensions: &["csv"],
+    is_text: true,
+    open: |path, wanted| {
+        let mut feed = Feed::open(path)?;
+        let separator = separator(&mut feed)?;
+        open(feed, separator, wanted)
+    },
+};
 pub(super) const TSV: Reader =
     Reader { extensions: &["tsv", "tab"], is_text: true, open: |path, wanted| open(Feed::open(path)?, b'\t', wanted) };
 
+/// What separates the fields of a `.csv` file: a comma, or where the header has none, what it has of those that some programs write
+/// instead.
+fn separator(feed: &mut Feed) -> Result<u8, DataError> {
+    loop {
+        let bytes = feed.bytes();
+        let blank = bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let end = memchr(b'\n', &bytes[blank..]);
+        if end.is_some() || feed.is_over() || feed.is_full() {
+            let header = &bytes[blank..end.map_or(bytes.len(), |end| blank + end)];
+            return Ok([b',', b';', b'\t', b'|'].into_iter().find(|one| header.contains(one)).unwrap_or(b','));
+        }
+        feed.more()?;
+    }
+}
+
 fn open(feed: Feed, separator: u8, wanted: Wanted<'_>) -> Result<Rows, DataError> {
-    let mut table = Table { feed, separator, line: 1, row: 0, names: Vec::new(), kinds: Vec::new() };
+    let mut table = Table { feed, separator, line: 1, row: 0, names: Vec::new(), kinds: Vec::new(), doubtful: 0 };
     let mut names = None;
     // The header is a record like any other.
     while names.is_none() {
@@ -35,6 +57,9 @@ fn open(feed: Feed, separator: u8, wanted: Wanted<'_>) -> Result<Rows, DataError
         };
     }
     table.names = names.unwrap_or_default();
+    if table.names.iter().any(|name| name.contains('\r')) {
+        return Err(DataError::content("lines end with CR alone; save the file with line ends of LF or CRLF"));
+    }
     if let Some(empty) = table.names.iter().position(String::is_empty) {
         return Err(DataError::content(format!("the header gives column {} no name", empty + 1)));
     }
@@ -67,6 +92,8 @@ struct Table {
     names: Vec<String>,
     /// What each column is, where that is known.
     kinds: Vec<Option<Kind>>,
+    /// The last line of a record whose quotes do not match: up to it, what looks like a record may be a part of that one.
+    doubtful: usize,
 }
 
 /// The next record.
@@ -125,7 +152,9 @@ impl Table {
                 }
                 _ => {}
             }
-            let mut record = Record { bytes, separator: self.separator, at: 0, lines: 0, fields: Vec::new() };
+            let is_doubtful = self.line <= self.doubtful;
+            let mut record =
+                Record { bytes, separator: self.separator, is_doubtful, at: 0, lines: 0, fields: Vec::new() };
             match record.read(is_over) {
                 Found::Whole => {
                     let (line, used, lines) = (self.line, record.at, record.lines);
@@ -146,6 +175,7 @@ impl Table {
                     let mut bad = self.bad(self.line, what.to_owned(), &bytes[..end]);
                     // A fault in the form of the file: what row it is in depends on what was meant.
                     bad.place = format!("line {}", self.line + lines);
+                    self.doubtful = self.doubtful.max(self.line + lines);
                     self.feed.consume(end);
                     self.line += 1;
                     return Ok(Step::Bad(bad));
@@ -161,7 +191,8 @@ impl Table {
     fn bad(&self, line: usize, reason: String, bytes: &[u8]) -> BadRow {
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-        BadRow { place: format!("row {} (line {line})", self.row), reason, content: feed::beginning(bytes) }
+        let place = format!("row {} (line {line})", self.row);
+        BadRow { number: self.row, place, reason, content: feed::beginning(bytes) }
     }
 }
 
@@ -180,8 +211,8 @@ fn read_as(column: &StringArray, kind: &Kind) -> ArrayRef {
     }
 }
 
-/// Whole numbers, numbers or booleans where every value is one, text otherwise. `007` and `1e3` are text: they are
-/// written on purpose.
+/// Whole numbers, numbers or booleans where every value is one, text otherwise. `007`, `1e3` and whole
+/// numbers beyond 64 bits are text: they are written on purpose.
 fn infer(column: StringArray) -> ArrayRef {
     if column.null_count() == column.len() {
         return Arc::new(column);
@@ -207,7 +238,9 @@ fn whole(text: &str) -> Option<i64> {
 fn number(text: &str) -> Option<f64> {
     let shape = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
     let padded = text.trim_start_matches('-').strip_prefix('0').is_some_and(|rest| !rest.starts_with('.'));
-    (shape && (!padded || text == "0")).then(|| text.parse().ok()).flatten()
+    // A whole number beyond 64 bits is an id, of which a float would lose digits.
+    let fits = text.contains('.') || whole(text).is_some();
+    (shape && fits && (!padded || text == "0")).then(|| text.parse().ok()).flatten()
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -231,6 +264,8 @@ struct Record<'a> {
     /// It, and what is there behind it.
     bytes: &'a [u8],
     separator: u8,
+    /// Whether it may be a part of a record whose quotes do not match.
+    is_doubtful: bool,
     at: usize,
     /// Lines that end in it.
     lines: usize,
@@ -277,6 +312,9 @@ impl<'a> Record<'a> {
             None => return Err(Found::More),
         };
         let field = &rest[..length];
+        if self.is_doubtful && memchr(b'"', field).is_some() {
+            return Err(Found::Wrong(self.lines, "a quote within a field, behind a row whose quotes do not match"));
+        }
         let ends_record = rest.get(length) != Some(&self.separator);
         self.at += length;
         Ok(Cow::Borrowed(if ends_record { field.strip_suffix(b"\r").unwrap_or(field) } else { field }))
@@ -365,9 +403,27 @@ mod tests {
             "{types:?}"
         );
         assert!(batch.column(3).is_null(1));
+        let ids = parse(b"id\n12345678901234567890\n12345678901234567891\n", b',', &[]).unwrap();
+        assert_eq!(strings(&ids, "id").unwrap().value(1), "12345678901234567891");
         let tabs = parse(b"a\tb\nx, y\t07", b'\t', &[]).unwrap();
         assert_eq!(strings(&tabs, "b").unwrap().value(0), "07");
         assert_eq!(strings(&tabs, "a").unwrap().value(0), "x, y");
+    }
+
+    #[test]
+    fn the_header_says_what_separates_fields() {
+        let of = |text: &[u8]| {
+            let mut feed = Feed::by_steps(Box::new(std::io::Cursor::new(text.to_vec())), 1).unwrap();
+            separator(&mut feed).unwrap()
+        };
+        assert_eq!(of(b"text;label\na,b;c\n"), b';');
+        assert_eq!(of(b"\n\"text\"|\"label\""), b'|');
+        assert_eq!(of(b"a;b,c\nd;e\n"), b',');
+        assert_eq!((of(b"text\na;b"), of(b"")), (b',', b','));
+        let utf16: Vec<u8> = "text,label\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let error = Feed::by_steps(Box::new(std::io::Cursor::new(utf16)), 1).err().unwrap().to_string();
+        assert!(error.starts_with("UTF-16"), "{error}");
+        assert!(parse(b"a,b\r1,2\r3,4", b',', &[]).unwrap_err().to_string().starts_with("lines end with CR alone"));
     }
 
     #[test]
@@ -410,6 +466,13 @@ mod tests {
         );
         let contents: Vec<_> = portion.bad.iter().map(|bad| bad.content.as_str()).collect();
         assert_eq!(contents, ["2", "3,\"y\"y", "4,\u{fffd}", "5,\"open"]);
+        // The end of a row whose quotes do not match is no row; what is whole within it is.
+        let text = b"a,b\n\"one\ntwo\" x,pos\nthree,\"p\n4,x\n5,\"y\"\nsix\" and,z\n";
+        let portion = portions(text, b',', &[]).unwrap().remove(0);
+        let firsts: Vec<_> = strings(&portion.rows, "a").unwrap().iter().flatten().collect();
+        assert_eq!(firsts, ["4", "5", "six\" and"]);
+        let bad: Vec<_> = portion.bad.iter().map(|bad| bad.content.as_str()).collect();
+        assert_eq!(bad, ["\"one", "two\" x,pos", "three,\"p"]);
     }
 
     #[test]

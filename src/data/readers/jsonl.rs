@@ -26,7 +26,7 @@ pub(super) const JSONL: Reader = Reader {
 
 fn open(feed: Feed, wanted: Wanted<'_>) -> Result<Rows, DataError> {
     let verbatim = wanted.verbatim.iter().map(|name| (*name).to_owned()).collect();
-    let mut lines = Lines { feed, line: 0, row: 0, verbatim, types: wanted.types.cloned() };
+    let mut lines = Lines { feed, line: 0, row: 0, verbatim, seen: Vec::new(), types: wanted.types.cloned() };
     lines.skip_blank()?;
     match lines.feed.bytes().first() {
         None => return Err(DataError::content("the file is empty")),
@@ -54,6 +54,8 @@ struct Lines {
     /// Lines with something in them so far.
     row: u64,
     verbatim: Vec<String>,
+    /// Those of them that the file has so far.
+    seen: Vec<String>,
     types: Option<Types>,
 }
 
@@ -116,10 +118,12 @@ impl Lines {
                     numbers.push(self.row);
                     objects.push(object);
                 }
-                Err(row) => bad.push(row),
+                Err(row) => bad.push(BadRow { number: self.row, ..row }),
             }
         }
         let rows = self.columns(&objects)?;
+        let is_new = |name: &String| !self.seen.contains(name) && rows.column_by_name(name).is_some();
+        self.seen.extend(self.verbatim.iter().filter(|name| is_new(name)).cloned().collect::<Vec<_>>());
         self.line += lines.len();
         self.feed.consume(used);
         Ok(Some(Portion { rows, numbers, bad }))
@@ -135,6 +139,8 @@ impl Lines {
                 names.len() - 1
             });
         }
+        // A row that lacks a key lacks a value, also where none of its neighbours has it.
+        names.extend(self.seen.iter().map(String::as_str).filter(|name| !places.contains_key(name)));
         if names.is_empty() {
             let options = RecordBatchOptions::new().with_row_count(Some(objects.len()));
             return RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)
@@ -152,7 +158,9 @@ impl Lines {
 
 /// The object of a line; none where the line is blank.
 fn object(line: usize, bytes: &[u8]) -> Option<Result<Map<String, Value>, BadRow>> {
-    let bad = |place: String, reason: String| Some(Err(BadRow { place, reason, content: feed::beginning(bytes) }));
+    // Which row it is, is known when the lines before it are read.
+    let bad =
+        |place: String, reason: String| Some(Err(BadRow { number: 0, place, reason, content: feed::beginning(bytes) }));
     if bytes.trim_ascii().is_empty() {
         return None;
     }
@@ -178,7 +186,7 @@ fn kind_of(values: &[Option<&Value>]) -> Kind {
         Kind::Text
     } else if there().all(|value| value.is_i64()) {
         Kind::Whole
-    } else if there().all(|value| value.is_number()) {
+    } else if there().all(|value| value.is_i64() || value.is_f64()) {
         Kind::Number
     } else if there().all(|value| value.is_boolean()) {
         Kind::Boolean
@@ -244,6 +252,17 @@ mod tests {
         assert_eq!(batch.column(2).data_type(), &DataType::Int64);
         assert!(batch.column(2).is_null(1));
         assert_eq!(strings(&batch, "x").unwrap().value(1), "[1]");
+    }
+
+    #[test]
+    fn a_value_is_missing_wherever_the_row_stands() {
+        let whole = "{\"text\": \"a\", \"label\": 1}\n".repeat(ROWS);
+        let portions = portions(format!("{whole}{{\"text\": \"b\"}}").as_bytes(), &["text", "label", "id"]).unwrap();
+        let last = &portions[1].rows;
+        assert_eq!((last.num_rows(), last.num_columns()), (1, 2));
+        assert!(strings(last, "label").unwrap().is_null(0));
+        let ids = parse("{\"id\": 12345678901234567890}\n{\"id\": 1}\n", &[]).unwrap();
+        assert_eq!(strings(&ids, "id").unwrap().value(0), "12345678901234567890");
     }
 
     #[test]

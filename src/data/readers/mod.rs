@@ -55,6 +55,8 @@ pub(super) struct Portion {
 /// A row that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BadRow {
+    /// Its number in the file, from 1.
+    pub(super) number: u64,
     /// Where it stands: `row 3 (line 5)`.
     pub(super) place: String,
     /// What is wrong with it.
@@ -133,18 +135,30 @@ fn one_of_each_name(rows: &RecordBatch) -> Result<(), DataError> {
     Ok(())
 }
 
-/// Numbers the rows of record batches, of which none is bad.
+/// Numbers the rows of record batches, of which none is bad, in portions of at most as many rows as a portion has.
 fn numbered<E: std::fmt::Display>(
     batches: impl Iterator<Item = Result<RecordBatch, E>> + Send + 'static,
     what: &'static str,
 ) -> Rows {
     let mut before = 0;
-    Box::new(batches.map(move |rows| {
-        let rows = rows.map_err(|error| DataError::content(format!("not {what}, or damaged: {error}")))?;
+    let batches =
+        batches.map(move |rows| rows.map_err(|error| DataError::content(format!("not {what}, or damaged: {error}"))));
+    Box::new(batches.flat_map(slices).map(move |rows| {
+        let rows = rows?;
         let first = before + 1;
         before += rows.num_rows() as u64;
         Ok(Portion { rows, numbers: (first..=before).collect(), bad: Vec::new() })
     }))
+}
+
+/// The slices of a batch. Columns are columns without rows, too.
+fn slices(rows: Result<RecordBatch, DataError>) -> impl Iterator<Item = Result<RecordBatch, DataError>> {
+    let count = rows.as_ref().map_or(1, |rows| rows.num_rows().max(1));
+    let mut rows = Some(rows);
+    (0..count).step_by(ROWS).map_while(move |start| match &rows {
+        Some(Ok(all)) => Some(Ok(all.slice(start, (all.num_rows() - start).min(ROWS)))),
+        _ => rows.take(),
+    })
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ impl Report {
             command: run.command.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             outcome: gates::outcome(&gates, run),
-            subject: table.subject(&gates),
+            subject: table.subject(&gates, options),
             quality: table.quality.clone(),
             speed: table.speed.clone(),
             models: table.lines(),

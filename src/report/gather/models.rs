@@ -38,14 +38,15 @@ impl<'a> Table<'a> {
         Self { run, sources, answers, models, baseline, quality, speed }
     }
 
-    /// The model that the run is for: the one that most gates ask about, else the last one.
-    pub(super) fn subject(&self, gates: &[GateLine]) -> Option<String> {
+    /// The model that the run is for: the asked-for one, else the one that most gates ask about, else the last one.
+    pub(super) fn subject(&self, gates: &[GateLine], options: &Options) -> Option<String> {
+        let chosen = options.subject.as_ref().filter(|chosen| self.models.contains(chosen));
         let asked = |model: &str| {
             gates.iter().filter(|gate| self.model_of(&gate.verdict.gate.metric).as_deref() == Some(model)).count()
         };
         let candidates = self.models.iter().filter(|model| self.baseline.as_ref() != Some(model));
         // `max_by_key` takes the last of equals: the model that is furthest down the recipe.
-        candidates.max_by_key(|model| asked(model)).or(self.baseline.as_ref()).cloned()
+        chosen.or_else(|| candidates.max_by_key(|model| asked(model))).or(self.baseline.as_ref()).cloned()
     }
 
     /// The lines of the table.

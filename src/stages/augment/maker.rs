@@ -88,6 +88,8 @@ pub(super) struct Tally {
     pub(super) by_step: BTreeMap<String, usize>,
     /// Copies that are rows of other splits, and left out.
     pub(super) leaked: usize,
+    /// Copies that their row has already, and left out.
+    pub(super) repeated: usize,
     /// Copies of rows that are too short.
     pub(super) short: usize,
     /// Copies of short rows, by the steps that are there for these.
@@ -108,6 +110,7 @@ impl Merge for Tally {
     fn merge(&mut self, next: Self) {
         self.wanted += next.wanted;
         self.leaked += next.leaked;
+        self.repeated += next.repeated;
         self.short += next.short;
         self.backed_off += next.backed_off;
         self.later += next.later;
@@ -177,7 +180,8 @@ impl Maker {
     fn together(&self, rows: &[Row<'_>]) -> Result<Made, StageError> {
         let mut tally = Tally::default();
         let mut states = Vec::with_capacity(rows.len());
-        let mut drafts = Vec::new();
+        // The copies that are to be made: the place of their row, and their number.
+        let mut due: Vec<(usize, usize)> = Vec::new();
         for (at, row) in rows.iter().enumerate() {
             tally.wanted += row.wanted;
             let mut state = self.state(row);
@@ -187,29 +191,34 @@ impl Maker {
                 if state.is_short && self.steps_for(true).steps.is_empty() {
                     tally.short += row.wanted;
                 } else {
-                    drafts.extend((1..=row.wanted).map(|number| state.draft(at, number, words.clone())));
+                    due.extend((1..=row.wanted).map(|number| (at, number)));
                 }
             }
             states.push(state);
         }
-        for left in (0..self.tries).rev() {
-            self.change(&mut drafts)?;
-            let mut again = Vec::new();
-            for draft in drafts {
-                let (row, number) = (draft.row, draft.number);
-                let is_leaked = match self.keep(&draft, &rows[row], &mut states[row], &mut tally) {
-                    Fate::Kept => continue,
-                    Fate::Same => false,
-                    Fate::Leaked => true,
-                };
-                if left > 0 {
-                    let words = self.around.words(rows[row].text, states[row].own);
-                    again.push(states[row].draft(row, number, words));
-                } else {
-                    tally.leaked += usize::from(is_leaked);
+        for some in due.chunks(COPIES) {
+            let mut due = some.to_vec();
+            for left in (0..self.tries).rev() {
+                let mut drafts: Vec<Draft<'_>> = Vec::with_capacity(due.len());
+                for (row, number) in due.drain(..) {
+                    let words = match drafts.last() {
+                        Some(before) if before.row == row => before.words.clone(),
+                        _ => self.around.words(rows[row].text, states[row].own),
+                    };
+                    drafts.push(states[row].draft(row, number, words));
+                }
+                self.change(&mut drafts)?;
+                for draft in drafts {
+                    let (row, number) = (draft.row, draft.number);
+                    match self.keep(&draft, &rows[row], &mut states[row], &mut tally) {
+                        Fate::Kept => {}
+                        _ if left > 0 => due.push((row, number)),
+                        Fate::Unchanged => {}
+                        Fate::Repeated => tally.repeated += 1,
+                        Fate::Leaked => tally.leaked += 1,
+                    }
                 }
             }
-            drafts = again;
         }
         let mut copies = Vec::new();
         for mut state in states {
@@ -313,11 +322,14 @@ impl Maker {
     /// Keeps a copy that is like no row and like no other copy of its row.
     fn keep(&self, draft: &Draft<'_>, row: &Row<'_>, state: &mut State<'_>, tally: &mut Tally) -> Fate {
         if !draft.words.is_changed() {
-            return Fate::Same;
+            return Fate::Unchanged;
         }
         let text = draft.words.text();
-        if text.trim().is_empty() || !state.seen.insert(xxh3_64(text.as_bytes())) {
-            return Fate::Same;
+        if text.trim().is_empty() || text == row.text {
+            return Fate::Unchanged;
+        }
+        if !state.seen.insert(xxh3_64(text.as_bytes())) {
+            return Fate::Repeated;
         }
         if self.measured.has(&text, row.pair) {
             return Fate::Leaked;
@@ -344,8 +356,10 @@ impl Maker {
 /// What becomes of a copy.
 enum Fate {
     Kept,
-    /// It is like its row, or like another copy of it, or empty.
-    Same,
+    /// It is like its row, or empty.
+    Unchanged,
+    /// It is like another copy of its row.
+    Repeated,
     /// It is a row of another split.
     Leaked,
 }

@@ -219,6 +219,37 @@ fn small_classes_grow_and_rows_share_the_work() {
 }
 
 #[test]
+fn a_row_may_have_thousands_of_copies() {
+    let long = "the quick brown fox jumps over a lazy dog and runs far away into deep woods where nobody looks for it";
+    let rows: Vec<(&str, &str)> = [(long, "few")].into_iter().chain(std::iter::repeat_n(("one two", "many"), 3)).collect();
+    let rig = rig(&rows);
+    let params = json!({"balance": {"to": 3_000}, "steps": [{"swap": {"count": 2}}, {"delete": {"rate": 0.2}}]});
+    let (_, copies) = run(&rig, &params, &[("data", &["rows"])], "made").unwrap();
+    let mut of_few: Vec<&str> =
+        copies.iter().filter(|copy| copy.parent == "r0").map(|copy| copy.text.as_str()).collect();
+    let count = of_few.len();
+    assert!(count > 2_900, "{count}");
+    of_few.sort_unstable();
+    of_few.dedup();
+    assert_eq!(of_few.len(), count);
+}
+
+#[test]
+fn copies_of_what_has_copies_are_others() {
+    let rows: Vec<(&str, &str)> = vec![("one good film of many, and a long one at that", "a"), ("a dull story told twice over", "b")];
+    let rig = rig(&rows);
+    let params = json!({"steps": [{"delete": {"rate": 0.3}}]});
+    let (_, first) = run(&rig, &params, &[("data", &["rows"])], "once").unwrap();
+    let (_, both) = run(&rig, &params, &[("data", &["once"])], "twice").unwrap();
+    assert_eq!((first.len(), both.len() >= 5), (2, true));
+    let ids = Dataset::open(&rig.path("twice")).unwrap().texts(Split::Train, "id").unwrap();
+    let distinct: std::collections::BTreeSet<&String> = ids.iter().collect();
+    assert_eq!(distinct.len(), ids.len(), "{ids:?}");
+    let again = both[2..].iter().filter(|copy| copy.parent == "r0").all(|copy| copy.text != first[0].text);
+    assert!(again, "the second stage drew what the first one did");
+}
+
+#[test]
 fn short_texts_are_left_out_or_take_other_steps() {
     let rig = rig(&TEXTS);
     let params = json!({"copies": 2, "steps": [{"swap": {}}], "back_off": {"under": 4}});

@@ -119,6 +119,10 @@ pub(in crate::stages) fn make<S: Merge + Serialize + DeserializeOwned>(
                     }
                 }
             }
+            // Whoever makes the batches may have seen before that it is to stop, and sent no more.
+            if cancel.is_cancelled() && made.done < made.count {
+                made.leave_if_due(sink, true);
+            }
             Ok(made)
         });
         let mut worked = Ok(());

@@ -15,9 +15,9 @@ use tempfile::TempDir;
 
 use crate::{
     base::{device::DeviceId, digest::Digest, every::Every, fs::write_atomic, node::Node, span::Span},
-    data::{Dataset, Split},
+    data::{Dataset, DatasetReader, Split},
     stage::{Artifact, Cancel, Fault, Lease, Partial, Progress, Record, StageCtx, StageSink, StageSpec},
-    stages::REGISTRY,
+    stages::{REGISTRY, dataset::stream},
 };
 
 /// What a stage is run with besides its parameters and inputs: by default nothing disturbs it.
@@ -228,11 +228,17 @@ fn a_text_that_a_step_would_empty_stays() {
     write_atomic(&world.dir.path().join("t.csv"), table.as_bytes()).unwrap();
     let data =
         world.run("data", "dataset", &json!({"dataset": "t.csv", "label": "label", "split": "split"}), &[]).unwrap();
+    let again = data.clone();
     let params = json!({"steps": [{"stopwords": {"language": "en"}}, {"case": "upper"}]});
     let clean = world.run("clean", "normalize", &params, &[("data", vec![data])]).unwrap();
     let rows = Dataset::open(&clean.dir).unwrap().rows(Split::Train).unwrap();
     assert_eq!(rows.texts, ["IT IS THE", "FILM"]);
-    assert_eq!(clean.record.warnings, ["1 text would have become empty in a step and stayed as before it"]);
+    let told = "1 text would have become empty in a step and stayed as before it; `empty: drop` takes such rows out";
+    assert_eq!(clean.record.warnings, [told]);
+    let params = json!({"steps": [{"stopwords": {"language": "en"}}, {"case": "upper"}], "empty": "drop"});
+    let clean = world.run("less", "normalize", &params, &[("data", vec![again])]).unwrap();
+    assert_eq!(Dataset::open(&clean.dir).unwrap().rows(Split::Train).unwrap().texts, ["FILM"]);
+    assert_eq!(fact(&clean, "rows that went, as nothing was left of their text"), "1");
 }
 
 #[test]
@@ -350,4 +356,42 @@ fn a_stop_ends_a_stage_and_it_goes_on() {
         assert_eq!((resumed.digest, resumed.record), (undisturbed.digest, undisturbed.record), "{kind}");
         std::fs::remove_dir_all(&partial).unwrap();
     }
+}
+
+#[test]
+fn a_stop_that_is_seen_between_parts_leaves_what_is_made() {
+    let world = World::new();
+    let data = world.reviews(6);
+    let (reader, partial) = (DatasetReader::open(&data.dir).unwrap(), world.dir.path().join("partial"));
+    let around = Around { partial: Some(Partial { dir: &partial, every: Every::default() }), ..Around::default() };
+    let output = world.dir.path().join("out");
+    std::fs::create_dir(&output).unwrap();
+    let mut ctx = StageCtx {
+        name: "out",
+        inputs: &[],
+        output: &output,
+        partial: around.partial,
+        lease: Lease { device: DeviceId::Cpu, threads: 1, exclusive: false },
+        seed: 42,
+        base_dir: world.dir.path(),
+        program: Path::new("lmpipe"),
+        cancel: &around.cancel,
+        sink: &around,
+        run: None,
+        record: Record::default(),
+    };
+    // On one thread two parts are made at a time; the writer waits when the last two are.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let made = pool.install(|| {
+        stream::make::<()>(&mut ctx, reader.meta(), &[1, 2, 3, 4, 5, 6], |at| {
+            if at == 5 {
+                std::thread::sleep(std::time::Duration::from_millis(200));
+                around.cancel.cancel();
+            }
+            Ok((reader.read(Split::Train, 0)?, ()))
+        })
+    });
+    assert_eq!(made.unwrap_err().to_string(), "stopped");
+    let so_far = crate::base::fs::read_text(&partial.join("so-far.json")).unwrap();
+    assert!(so_far.contains("\"done\":4"), "{so_far}");
 }

@@ -27,6 +27,8 @@ const CHUNK: usize = 512;
 /// Rows of other clusters that a row of a band is compared with: what all texts share (a licence, a footer) would else be compared
 /// each with each.
 const MOST_COMPARED: usize = 64;
+/// Rows of a band before which these are looked for: most may be of the row's own cluster.
+const MOST_LOOKED_AT: usize = 1_024;
 
 /// Where the rows of a dataset lie. A row's number is its place over all splits, in their order.
 pub(super) struct Places<'a> {
@@ -110,6 +112,8 @@ pub(super) struct Found {
     pub(super) clusters: Clusters,
     /// The bands that were compared.
     pub(super) bands: Option<Bands>,
+    /// How often a row was not compared with all that it shares a band with.
+    pub(super) cut: usize,
     /// Rows that shared a band with another, sorted, and their shingles.
     candidates: Vec<u32>,
     resemblances: Vec<Resemblance>,
@@ -181,7 +185,8 @@ pub(super) fn search(
     }
     ctx.check_cancelled()?;
     let mut clusters = same.clone();
-    let mut found = Found { same, clusters: Clusters::new(0), bands, candidates: Vec::new(), resemblances: Vec::new() };
+    let (candidates, resemblances) = (Vec::new(), Vec::new());
+    let mut found = Found { same, clusters: Clusters::new(0), bands, cut: 0, candidates, resemblances };
     if let Some((near, _)) = near {
         // Of rows that are the same the first stands for all.
         let stands: Vec<bool> = (0..places.rows()).map(|row| found.same.first(row) == row).collect();
@@ -199,31 +204,76 @@ pub(super) fn search(
             Resemblance::of(&room.hashes, &mut room.signature)
         })?;
         found.candidates = candidates;
-        ctx.check_cancelled()?;
         for rows in &buckets {
-            compare(rows, near.threshold, &found, &mut clusters);
+            ctx.check_cancelled()?;
+            found.cut += compare(rows, near.threshold, &found, &mut clusters);
         }
     }
     found.clusters = clusters;
     Ok(found)
 }
 
-/// Joins the rows of a bucket that are near enough.
-fn compare(rows: &[u32], threshold: f64, found: &Found, clusters: &mut Clusters) {
+/// Joins the rows of a bucket that are near enough. Returns how many were not compared with all before them.
+fn compare(rows: &[u32], threshold: f64, found: &Found, clusters: &mut Clusters) -> usize {
+    let mut cut = 0;
+    // Whether all rows so far are of one cluster, as those of a template are: one that joins it has no others to be compared with.
+    let mut is_one = true;
     for (at, &row) in rows.iter().enumerate() {
         let mut compared = 0;
-        for &other in &rows[..at] {
-            if clusters.first(other) == clusters.first(row) {
-                continue;
+        for (looked_at, &other) in rows[..at].iter().enumerate() {
+            if clusters.first(other) != clusters.first(row) {
+                if compared == MOST_COMPARED || looked_at == MOST_LOOKED_AT {
+                    cut += 1;
+                    break;
+                }
+                let similarity = found.of(other).zip(found.of(row)).map_or(0.0, |(other, row)| other.with(row));
+                if similarity >= threshold {
+                    clusters.join(other, row);
+                }
+                compared += 1;
             }
-            let similarity = found.of(other).zip(found.of(row)).map_or(0.0, |(other, row)| other.with(row));
-            if similarity >= threshold {
-                clusters.join(other, row);
-            }
-            compared += 1;
-            if compared == MOST_COMPARED {
+            if is_one && clusters.first(other) == clusters.first(row) {
                 break;
             }
         }
+        is_one &= clusters.first(row) == clusters.first(rows[0]);
+    }
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows whose shingles are numbers.
+    fn found(rows: &[Vec<u64>]) -> Found {
+        let mut room = Vec::new();
+        let resemblances = rows.iter().map(|hashes| {
+            let spread: Vec<u64> = hashes.iter().map(|hash| hash.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+            Resemblance::of(&spread, &mut room)
+        });
+        let count = rows.len() as u32;
+        let resemblances = resemblances.collect();
+        let (same, clusters) = (Clusters::new(count), Clusters::new(count));
+        Found { same, clusters, bands: None, candidates: (0..count).collect(), resemblances, cut: 0 }
+    }
+
+    #[test]
+    fn a_bucket_of_one_template_takes_linear_time_and_one_of_many_is_cut() {
+        // Nine shingles of ten in common.
+        let count = 200_000_u32;
+        let alike: Vec<Vec<u64>> = (0..count).map(|row| (0..9).chain([100 + u64::from(row)]).collect()).collect();
+        let bucket: Vec<u32> = (0..count).collect();
+        let mut clusters = Clusters::new(count);
+        assert_eq!(compare(&bucket, 0.8, &found(&alike), &mut clusters), 0);
+        assert!(bucket.iter().all(|row| clusters.first(*row) == 0));
+        // One in common: what is alike is found among the first, and what was not looked at is counted.
+        let mut unlike: Vec<Vec<u64>> = (0..100).map(|row| (0..10).map(|shingle| row * 10 + shingle).collect()).collect();
+        unlike[99] = unlike[5].clone();
+        unlike[98] = unlike[90].clone();
+        let mut clusters = Clusters::new(100);
+        let cut = compare(&bucket[..100], 0.8, &found(&unlike), &mut clusters);
+        assert_eq!((clusters.first(99), clusters.first(98)), (5, 98));
+        assert_eq!(cut, 35);
     }
 }

@@ -1,5 +1,7 @@
 //! What becomes of rows that are the same or nearly so, and the receipts of it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -9,9 +11,7 @@ use super::{
 use crate::{data::Split, stages::dataset::receipts::Receipts};
 
 /// Rows of a cluster that a row is compared with to find which it is nearest to.
-const MOST_COMPARED: usize = 16;
-/// Rows of a cluster among which one that is the same is looked for.
-const MOST_LOOKED_AT: usize = 256;
+const MOST_COMPARED: usize = 64;
 
 /// How alike two rows are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,13 +82,15 @@ impl Verdict {
     fn judge(&mut self, train: &[u32], validation: &[u32], test: &[u32], found: &mut Found, params: &Params) {
         let leaks_go = params.across == Across::Drop;
         let repeats_go = params.within == Within::Drop;
+        let threshold = params.near.as_ref().map_or(1.0, |near| near.threshold);
         for (which, same) in [validation, test].into_iter().enumerate() {
             self.left[which] += same.len().saturating_sub(1);
         }
+        let [validation, test] = [validation, test].map(|rows| Measured::new(rows, found));
         for &row in train {
             // What it equals says more than what it is near to, and `test` more than `validation`.
-            let to_test = nearest(row, test, found);
-            let to_validation = nearest(row, validation, found);
+            let to_test = test.nearest(row, threshold, found);
+            let to_validation = validation.nearest(row, threshold, found);
             let leak = match (to_test, to_validation) {
                 (Some(near), Some(exact)) if near.kind == Kind::Near && exact.kind == Kind::Exact => Some((0, exact)),
                 (Some(test), _) => Some((1, test)),
@@ -111,8 +113,8 @@ impl Verdict {
                 self.is_dropped[row as usize] |= repeats_go;
             }
         }
-        for &row in validation {
-            if let Some(finding) = nearest(row, test, found) {
+        for &row in validation.rows {
+            if let Some(finding) = test.nearest(row, threshold, found) {
                 self.leaked[1] += 1;
                 self.leaks.add(|| Finding { is_dropped: leaks_go, ..finding });
                 self.is_dropped[row as usize] |= leaks_go;
@@ -121,21 +123,35 @@ impl Verdict {
     }
 }
 
-/// Which of some rows of its cluster a row equals, or is nearest to.
-fn nearest(row: u32, others: &[u32], found: &mut Found) -> Option<Finding> {
-    let finding = |kept, kind, similarity| Some(Finding { row, kept, kind, similarity, is_dropped: false });
-    let own = found.same.first(row);
-    for &other in others.iter().take(MOST_LOOKED_AT) {
-        if found.same.first(other) == own {
-            return finding(other, Kind::Exact, 1.0);
+/// The rows of a cluster in a split that measures.
+struct Measured<'a> {
+    rows: &'a [u32],
+    /// The first of those that are the same, by what stands for them.
+    first: BTreeMap<u32, u32>,
+}
+
+impl<'a> Measured<'a> {
+    fn new(rows: &'a [u32], found: &mut Found) -> Self {
+        let mut first = BTreeMap::new();
+        for &row in rows {
+            first.entry(found.same.first(row)).or_insert(row);
         }
+        Self { rows, first }
     }
-    let mut best: Option<(u32, f64)> = None;
-    for &other in others.iter().take(MOST_COMPARED) {
-        let similarity = found.similarity(row, other);
-        if best.is_none_or(|(_, most)| similarity > most) {
-            best = Some((other, similarity));
+
+    /// Which of the rows a row equals, or is nearest to; none where it is near enough to none: others may stand between them.
+    fn nearest(&self, row: u32, threshold: f64, found: &mut Found) -> Option<Finding> {
+        let finding = |kept, kind, similarity| Finding { row, kept, kind, similarity, is_dropped: false };
+        if let Some(&same) = self.first.get(&found.same.first(row)) {
+            return Some(finding(same, Kind::Exact, 1.0));
         }
+        let mut best: Option<(u32, f64)> = None;
+        for &other in self.first.values().take(MOST_COMPARED) {
+            let similarity = found.similarity(row, other);
+            if similarity >= threshold && best.is_none_or(|(_, most)| similarity > most) {
+                best = Some((other, similarity));
+            }
+        }
+        best.map(|(kept, similarity)| finding(kept, Kind::Near, similarity))
     }
-    best.and_then(|(kept, similarity)| finding(kept, Kind::Near, similarity))
 }

@@ -62,7 +62,7 @@ fn words(name: &str, out: &mut String) {
 }
 
 /// Where hashtags stand: a `#` that no letter, digit, `&` or `/` stands before, and a name with a letter.
-fn hashtags(text: &str) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn hashtags(text: &str) -> impl Iterator<Item = Range<usize>> {
     text.match_indices('#').filter_map(|(at, _)| {
         let is_inside = text[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '&' | '/' | '#' | '_'));
         let behind = &text[at + 1..];

@@ -2,7 +2,7 @@
 
 mod entities;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,19 @@ impl TextOperation for Html {
     }
 }
 
+/// The other elements, those of old pages, too; what has another name is no tag but text between two signs.
+const OTHERS: &[&str] = &[
+    "acronym", "address", "applet", "area", "article", "aside", "audio", "base", "basefont", "bdi", "bdo", "big", "blink",
+    "blockquote", "body", "br", "button", "canvas", "caption", "center", "col", "colgroup", "data", "datalist", "dd",
+    "details", "dfn", "dialog", "dir", "div", "dl", "dt", "embed", "fieldset", "figcaption", "figure", "footer", "form",
+    "frame", "frameset", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hgroup", "hr", "html", "iframe", "img",
+    "input", "label", "legend", "li", "link", "main", "map", "marquee", "math", "menu", "meta", "meter", "nav", "nobr",
+    "noframes", "noscript", "object", "ol", "optgroup", "option", "output", "p", "param", "picture", "pre", "progress",
+    "rp", "rt", "ruby", "script", "search", "section", "select", "slot", "source", "strike", "style", "summary", "svg",
+    "table", "tbody", "td", "template", "textarea", "tfoot", "th", "thead", "time", "title", "tr", "track", "ul", "video",
+    "wbr",
+];
+
 /// The tags within a line: no space takes their place.
 const INLINE: &[&str] = &[
     "a", "abbr", "b", "cite", "code", "del", "em", "font", "i", "ins", "kbd", "mark", "q", "s", "samp", "small",
@@ -36,11 +49,12 @@ fn strip(text: &str) -> Cow<'_, str> {
     }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
+    let mut no_tag = HashSet::new();
     while let Some(at) = rest.find('<') {
         entities::resolve(&rest[..at], &mut out);
         rest = &rest[at..];
-        let Some((tag, after)) = tag(rest) else {
-            // `a < b` is no tag.
+        let Some((tag, after)) = tag(rest, &mut no_tag).filter(|(tag, _)| is_known(tag)) else {
+            // `a < b` is no tag, nor is `<NAME>`.
             out.push('<');
             rest = &rest[1..];
             continue;
@@ -68,14 +82,16 @@ fn strip(text: &str) -> Cow<'_, str> {
 /// Where the tag `</name` stands, in any case.
 fn find_end(text: &str, name: &str) -> Option<usize> {
     let is_end = |at: &usize| {
-        let end = text.as_bytes().get(at + 2..at + 2 + name.len());
-        end.is_some_and(|end| end.eq_ignore_ascii_case(name.as_bytes()))
+        let (end, behind) = (at + 2 + name.len(), text.as_bytes().get(at + 2 + name.len()));
+        let is_name = text.as_bytes().get(at + 2..end).is_some_and(|end| end.eq_ignore_ascii_case(name.as_bytes()));
+        is_name && behind.is_none_or(|byte| matches!(byte, b'>' | b'/') || byte.is_ascii_whitespace())
     };
     text.match_indices("</").map(|(at, _)| at).find(is_end)
 }
 
-/// The tag or comment at the start of a text, and what follows it.
-fn tag(text: &str) -> Option<(&str, &str)> {
+/// The tag or comment at the start of the rest of a text, and what follows it. `no_tag` remembers the quotes, by what is left of the
+/// text there, behind which a tag does not end: how it was come to them makes no difference, so that each is read behind once.
+fn tag<'a>(text: &'a str, no_tag: &mut HashSet<usize>) -> Option<(&'a str, &'a str)> {
     if text.starts_with("<!--") {
         let end = text.find("-->").map_or(text.len(), |at| at + 3);
         return Some(text.split_at(end));
@@ -85,16 +101,32 @@ fn tag(text: &str) -> Option<(&str, &str)> {
         return None;
     }
     let mut quote = None;
+    let mut opened = Vec::new();
     for (at, c) in text.char_indices().skip(1) {
         match (quote, c) {
             (None, '>') => return Some(text.split_at(at + 1)),
-            (None, '<') => return None,
-            (None, '"' | '\'') if text[..at].ends_with('=') => quote = Some(c),
+            (None, '<') => break,
+            (None, '"' | '\'') if text[..at].ends_with('=') => {
+                if no_tag.contains(&(text.len() - at)) {
+                    break;
+                }
+                opened.push(text.len() - at);
+                quote = Some(c);
+            }
             (Some(open), c) if c == open => quote = None,
             _ => {}
         }
     }
+    no_tag.extend(opened);
     None
+}
+
+/// Whether a tag is one of HTML, or of a language within it (`<o:p>`, `<my-element>`), a comment, a doctype or an instruction.
+fn is_known(tag: &str) -> bool {
+    let name = name(tag);
+    let behind = tag.trim_start_matches(['<', '/']).as_bytes().get(name.len());
+    let is_element = || INLINE.contains(&name.as_str()) || OTHERS.contains(&name.as_str());
+    name.is_empty() || matches!(behind, Some(b':' | b'-')) || is_element()
 }
 
 fn name(tag: &str) -> String {
@@ -121,11 +153,23 @@ mod tests {
             ("&ééééééé;", "&ééééééé;"),
             ("&Eacute;t&eacute;&nbsp;&sum;&#150;&#x80;&#0;&#xd800;&thetasym;", "Été ∑–€\u{fffd}&#xd800;ϑ"),
             ("&amp;amp; &amp", "&amp; &amp"),
-            ("<script>a</SCRIPTx>b", "b"),
+            ("<script>a</SCRIPTx>b", ""),
+            ("<script>a</SCRIPTx>b</script >c", "c"),
             ("<style>a", ""),
+            ("Dear <NAME>, x<y and y>z, <o:p>a</o:p> <x-y>b<!DOCTYPE html><?xml?>", "Dear <NAME>, x<y and y>z, a  b"),
+            ("<a=\"<b=\"x", "<a=\"<b=\"x"),
+            ("<a=\"<b>\" c=\"<b>y", "<a=\"\" c=\"y"),
             ("", ""),
         ] {
             assert_eq!(strip(html), expected, "{html}");
+        }
+    }
+
+    #[test]
+    fn long_texts_take_linear_time() {
+        for unit in ["<a=\"\"=\"", "<a=\"", "<a='\"", "<a", "<", "<!--", "&", "&#", "<script>", "</", "<a b=\"c\" "] {
+            let text = unit.repeat((1 << 20) / unit.len());
+            assert!(strip(&text).len() <= text.len() + 1, "{unit}");
         }
     }
 }

@@ -35,12 +35,20 @@ fn token(text: &str) -> Cow<'_, str> {
     edits.finish()
 }
 
+/// Bytes of the host of a name that has one, as in `@ann@mastodon.social`.
+fn host(behind: &str) -> usize {
+    let Some(host) = behind.strip_prefix('@') else { return 0 };
+    let end = host.find(|c: char| !c.is_alphanumeric() && !matches!(c, '.' | '-')).unwrap_or(host.len());
+    let host = host[..end].trim_end_matches(['.', '-']);
+    if host.contains('.') { 1 + host.len() } else { 0 }
+}
+
 /// Where mentions stand. An `@` after a letter or digit is no mention.
-fn mentions(text: &str) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn mentions(text: &str) -> impl Iterator<Item = Range<usize>> {
     text.match_indices('@').filter_map(|(at, _)| {
         let follows_name = text[..at].ends_with(char::is_alphanumeric);
         let behind = &text[at + 1..];
         let name = behind.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(behind.len());
-        (!follows_name && name > 0).then_some(at..at + 1 + name)
+        (!follows_name && name > 0).then(|| at..at + 1 + name + host(&behind[name..]))
     })
 }

@@ -127,6 +127,11 @@ operations! {
     words::Words,
 }
 
+/// Where web and e-mail addresses, names and hashtags stand.
+pub(super) fn addresses(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
+    urls::addresses(text).chain(mentions::mentions(text)).chain(hashtags::hashtags(text))
+}
+
 /// The fault of a language without stop words.
 pub(super) fn stop_word_fault(language: &str) -> Option<TextFault> {
     stopwords::fault(language)
@@ -166,6 +171,7 @@ mod tests {
             (json!({"urls": "token"}), "at http://a.b/c (or HTTP://X.Y)", "at url (or url)"),
             (json!({"mentions": "token"}), "hi @some_one! a@b @", "hi user! a@b @"),
             (json!({"mentions": "remove"}), "@x hello", "hello"),
+            (json!({"mentions": "token"}), "@ann@mastodon.social, @bob@x, @c", "user, user@x, user"),
             (json!({"numbers": "token"}), "3.5 of 10, 1,000 B2B v2", "number of number, number B2B v2"),
             (json!({"numbers": "remove"}), "rated 10 times", "rated times"),
             (json!({"repeats": {"most": 2}}), "sooooo goood!!!!", "soo good!!!!"),

@@ -179,7 +179,7 @@ fn roman(number: &str) -> Option<u32> {
             _ => return None,
         };
         if value < before {
-            sum -= value;
+            sum = u32::checked_sub(sum, value)?;
         } else {
             sum += value;
             before = value;

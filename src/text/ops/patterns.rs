@@ -49,7 +49,12 @@ impl TextOperation for Patterns {
                     let message = format!("`{}` finds the empty text", pattern.find);
                     return Some(TextFault { path, message, help: Some(help) });
                 }
-                Ok(_) => return None,
+                Ok(regex) => {
+                    let group = unknown_group(&regex, &pattern.with)?;
+                    let message = format!("`{}` has no group `{group}`, so that nothing would take the place of `${group}`", pattern.find);
+                    let help = "`${1}_x` keeps a group's number apart from what follows; `$$` is a dollar sign".to_owned();
+                    return Some(TextFault { path: format!("[{at}].with"), message, help: Some(help) });
+                }
                 Err(error) => error,
             };
             // The message draws the place below the expression; its last line says what is wrong.
@@ -75,6 +80,27 @@ impl TextOperation for Patterns {
             text
         })
     }
+}
+
+/// The first group that a replacement names and an expression has not: `$1_x` names the group `1_x`.
+fn unknown_group(regex: &Regex, with: &str) -> Option<String> {
+    let mut rest = with;
+    while let Some(at) = rest.find('$') {
+        rest = &rest[at + 1..];
+        if let Some(behind) = rest.strip_prefix('$') {
+            rest = behind;
+            continue;
+        }
+        let name = match rest.strip_prefix('{') {
+            Some(braced) => braced.split_once('}').map_or("", |(name, _)| name),
+            None => &rest[..rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len())],
+        };
+        let is_number = |name: &str| name.parse::<usize>().is_ok_and(|number| number < regex.captures_len());
+        if !name.is_empty() && !is_number(name) && !regex.capture_names().flatten().any(|known| known == name) {
+            return Some(name.to_owned());
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -119,6 +145,11 @@ mod tests {
             (json!([]), "", "no patterns, so nothing is replaced"),
             (json!([{"find": "a"}, {"find": "(b"}]), "[1].find", "`(b` is no regular expression: unclosed group"),
             (json!([{"find": "a*"}]), "[0].find", "`a*` finds the empty text"),
+            (
+                json!([{"find": "(a)(?<b>b)", "with": "$1 $b ${2}_x $1_x"}]),
+                "[0].with",
+                "`(a)(?<b>b)` has no group `1_x`, so that nothing would take the place of `$1_x`",
+            ),
             (
                 json!([{"find": "(?=a)"}]),
                 "[0].find",

@@ -65,6 +65,13 @@ impl TextOperation for Stopwords {
         let fault = |path: &str, message: &str, help: &str| {
             Some(TextFault { path: path.to_owned(), message: message.to_owned(), help: Some(help.to_owned()) })
         };
+        let lists = [("only", &self.only), ("add", &self.add), ("keep", &self.keep)];
+        for (list, words) in lists {
+            if let Some(at) = words.iter().position(|word| word.trim().is_empty() || word.trim().contains(char::is_whitespace)) {
+                let message = format!("`{}` is not one word, and words are looked at one by one", words[at]);
+                return fault(&format!("{list}[{at}]"), &message, "`patterns` takes phrases out");
+            }
+        }
         if !self.only.is_empty() {
             let others = [("language", self.language.is_some()), ("add", !self.add.is_empty()), ("keep", !self.keep.is_empty()), ("list", self.list.is_some())];
             let other = others.iter().find(|(_, is_given)| *is_given)?.0;
@@ -139,7 +146,11 @@ fn is_part(text: &str, piece: &Piece<'_>) -> bool {
         ties(tie) && (matches!(tie, '@' | '#') || ahead.next().is_some_and(char::is_alphanumeric))
     });
     let next = behind.next();
-    let is_initial = next == Some('.') && matches!(piece.text.as_bytes(), [b'A'..=b'Z']) && piece.text != "I";
+    // `I.` is one before another: a sentence may end in `I`.
+    let is_before_initial = || matches!(text[piece.range().end + 1..].trim_start().as_bytes(), [b'A'..=b'Z', b'.', ..]);
+    let is_initial = next == Some('.')
+        && matches!(piece.text.as_bytes(), [b'A'..=b'Z'])
+        && (piece.text != "I" || is_before_initial());
     is_tied_ahead || is_initial || next.is_some_and(ties) && behind.next().is_some_and(char::is_alphanumeric)
 }
 
@@ -211,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_part_of_a_word_stays() {
-        for text in ["over-the-top", "and/or", "1998's", "R&D", "Charles A. Smith", "@me", "#the", "x=a", "in-", "R&the", "the_end"] {
+        for text in ["over-the-top", "and/or", "1998's", "R&D", "Charles A. Smith", "I. A. Smith", "@me", "#the", "x=a", "in-", "R&the", "the_end"] {
             let expected = if text == "in-" { "-" } else { text };
             assert_eq!(without(&json!({"language": "en"}), text), expected, "{text}");
         }
@@ -252,6 +263,7 @@ mod tests {
             (json!({"only": ["a"], "language": "en"}), "language", "`only` is the whole list"),
             (json!({"language": "pl", "list": "nltk"}), "language", "there are no stop words of NLTK for the language `pl`"),
             (json!({"language": "xx"}), "language", "there are no stop words for the language `xx`"),
+            (json!({"only": ["a", "b c"]}), "only[1]", "`b c` is not one word, and words are looked at one by one"),
         ] {
             let operation: Operation = serde_json::from_value(json!({ "stopwords": parameters })).unwrap();
             let fault = operation.fault().unwrap();

@@ -30,21 +30,28 @@ const STARTS: &[&str] = &["http://", "https://", "ftp://", "www."];
 
 fn replace<'a>(text: &'a str, token: &str) -> Cow<'a, str> {
     let mut edits = Edits::of(text);
+    addresses(text).for_each(|address| edits.replace(address, token));
+    edits.finish()
+}
+
+/// Where addresses stand, in order.
+pub(super) fn addresses(text: &str) -> impl Iterator<Item = Range<usize>> {
     // Every address has a `:` behind `http`, a `.` behind `www`, or an `@`.
     let (mut from, mut done) = (0, 0);
-    while let Some(at) = text.as_bytes()[from..].iter().position(|byte| matches!(byte, b':' | b'.' | b'@')) {
-        let at = from + at;
-        let is_mail = text.as_bytes()[at] == b'@';
-        let found = if is_mail { emails::around(text, done, at) } else { web(text, done, at) };
-        match found {
-            Some(range) => {
-                (from, done) = (range.end, range.end);
-                edits.replace(range, token);
+    std::iter::from_fn(move || {
+        loop {
+            let at = from + text.as_bytes()[from..].iter().position(|byte| matches!(byte, b':' | b'.' | b'@'))?;
+            let is_mail = text.as_bytes()[at] == b'@';
+            let found = if is_mail { emails::around(text, done, at) } else { web(text, done, at) };
+            match found {
+                Some(range) => {
+                    (from, done) = (range.end, range.end);
+                    return Some(range);
+                }
+                None => from = at + 1,
             }
-            None => from = at + 1,
         }
-    }
-    edits.finish()
+    })
 }
 
 /// The web address whose `:` or first `.` stands at a place; it begins behind `done`.
@@ -57,7 +64,7 @@ fn web(text: &str, done: usize, at: usize) -> Option<Range<usize>> {
         is_it.then_some((start, begin.len()))
     })?;
     let end = start + text[start..].find(ends).unwrap_or(text.len() - start);
-    let address = text[start..end].trim_end_matches(trails);
+    let address = without_trail(&text[start..end]);
     // `www.` alone is no address.
     (address.len() > shortest).then(|| start..start + address.len())
 }
@@ -67,7 +74,22 @@ fn ends(c: char) -> bool {
     c.is_whitespace() || matches!(c, '<' | '>' | '"' | '”' | '»' | '\u{3000}'..='\u{9fff}' | '\u{ff00}'..='\u{ffef}')
 }
 
-/// What stands behind an address and is no part of it.
+/// An address without the marks behind it that are no part of it; a closing bracket is one if it was opened within: `Foo_(bar)`.
+fn without_trail(mut address: &str) -> &str {
+    let (opened, mut closed) = (address.matches('(').count(), address.matches(')').count());
+    while let Some(last) = address.chars().next_back().filter(|c| trails(*c)) {
+        if last == ')' {
+            if opened >= closed {
+                break;
+            }
+            closed -= 1;
+        }
+        address = &address[..address.len() - last.len_utf8()];
+    }
+    address
+}
+
+/// What may stand behind an address and be no part of it.
 fn trails(c: char) -> bool {
     matches!(c, '.' | ',' | ';' | ':' | '!' | '?' | ')' | ']' | '}' | '\'' | '’' | '…')
 }
@@ -86,6 +108,7 @@ mod tests {
             ("www. 10:30 a.b http:// wwwx.y", "www. 10:30 a.b http:// wwwx.y"),
             ("http://a.b/ü?x=me@x.org www.a.b:80/c", "url url"),
             ("a.b+c@x.org", "url"),
+            ("(http://x.org/Foo_(bar)), http://x.org/a).", "(url), url)."),
             ("écrire à (me@x.org)", "écrire à (url)"),
             ("", ""),
         ] {

@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Amount, Lexicon, Perturb, Surroundings, Words, choose, words::Guard};
-use crate::base::rng::{self, Stream};
+use crate::{
+    base::rng::{self, Stream},
+    text::TextFault,
+};
 
 /// The chance of a span to end after each of its words, and the words that it has at most: `SpanBERT`'s (Joshi et al., 2020,
 /// §3.1), so that a span has 3.8 words on average.
@@ -15,7 +18,7 @@ const LONGEST: usize = 10;
 /// Draws of a place that may be of no use before the next one of use is taken.
 const DRAWS: usize = 16;
 
-/// How many words are masked, and by what: `{rate: 0.15, unit: span}`.
+/// How many words are masked, and by what: `{rate: 0.15, unit: span}`. One word at least stays, so that there is something to guess by.
 ///
 /// ```text
 /// before   a quick comedy without tedious actors
@@ -63,6 +66,14 @@ impl Perturb for Mask {
         Amount { rate: self.rate, count: self.count }
     }
 
+    fn fault(&self) -> Option<TextFault> {
+        self.token.trim().is_empty().then(|| TextFault {
+            path: "token".to_owned(),
+            message: "an empty mask token would leave words out".to_owned(),
+            help: Some("`delete` does that; the token is `[MASK]` for BERT, `<mask>` for RoBERTa".to_owned()),
+        })
+    }
+
     fn wants_model(&self) -> Option<&'static str> {
         (self.unit == Unit::Token).then_some("`unit: token` masks tokens of a model's tokenizer")
     }
@@ -70,7 +81,7 @@ impl Perturb for Mask {
     fn apply(&self, words: &mut Words<'_>, around: &Surroundings, _: &Lexicon, random: &mut Stream) {
         match self.unit {
             Unit::Word => {
-                let count = self.amount().of(words.count());
+                let count = self.amount().of(words.count()).min(words.count().saturating_sub(1));
                 for at in choose(words.free(), count, random) {
                     words.fix(at, self.token.clone());
                 }
@@ -86,7 +97,7 @@ impl Mask {
         let places = words.places(|_| true);
         let mut may: Vec<bool> = places.iter().map(|&at| words.pieces[at].guard != Guard::Protected).collect();
         let mut free = may.iter().filter(|may| **may).count();
-        let mut left = self.amount().of(places.len());
+        let mut left = self.amount().of(places.len()).min(places.len().saturating_sub(1));
         while left > 0 && free > 0 {
             let length = length(random).min(left);
             let draw = (0..DRAWS).map(|_| rng::below(random, places.len())).find(|&start| may[start]);
@@ -107,7 +118,7 @@ impl Mask {
     fn tokens(&self, words: &mut Words<'_>, around: &Surroundings, random: &mut Stream) {
         let text = words.text();
         let tokens = around.tokens(&text);
-        let count = self.amount().of(tokens.len());
+        let count = self.amount().of(tokens.len()).min(tokens.len().saturating_sub(1));
         // The tokens that lie in one piece each, which may be changed: number of the piece, and bytes in it.
         let mut within: Vec<(usize, Range<usize>)> = Vec::with_capacity(tokens.len());
         let (mut piece, mut start) = (0, 0);

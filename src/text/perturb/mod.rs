@@ -47,6 +47,7 @@ pub struct Surroundings {
     protects_contractions: bool,
     stop_words: HashSet<String>,
     passages: Vec<Regex>,
+    protects_addresses: bool,
     is_chinese: bool,
     tokens: Option<Tokens>,
 }
@@ -61,6 +62,7 @@ impl Surroundings {
             protected,
             stop_words: HashSet::new(),
             passages: Vec::new(),
+            protects_addresses: false,
             is_chinese: language == "zh",
             tokens: None,
         }
@@ -76,6 +78,12 @@ impl Surroundings {
     #[must_use]
     pub fn with_passages(self, expressions: &[String]) -> Self {
         Self { passages: expressions.iter().filter_map(|expression| Regex::new(expression).ok()).collect(), ..self }
+    }
+
+    /// Protects web and e-mail addresses, `@names` and `#hashtags`.
+    #[must_use]
+    pub fn with_addresses(self) -> Self {
+        Self { protects_addresses: true, ..self }
     }
 
     /// Knows what a tokenizer makes of texts.
@@ -109,15 +117,18 @@ impl Surroundings {
         for passage in self.passages.iter().flat_map(|passage| passage.find_iter(text)) {
             words.protect(passage.range());
         }
+        if self.protects_addresses {
+            ops::addresses(text).for_each(|address| words.protect(address));
+        }
         words
     }
 
-    /// The words of a label, as texts have them: `sports_news` has `sports` and `news`.
+    /// The words of a label, as texts have them: `sports_news` has `sports` and `news`, and may stand as it is.
     #[must_use]
     pub fn label_words(&self, label: &str) -> Vec<String> {
         let parts = label.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|part| !part.is_empty());
         let words = parts.flat_map(|part| if self.is_chinese { chinese::words(part) } else { vec![part] });
-        words.map(segment::list_form).collect()
+        words.chain([label]).map(segment::list_form).collect()
     }
 
     /// Words that are not even moved.
@@ -127,7 +138,9 @@ impl Surroundings {
 
     /// The synonyms that may be put in: a protected word is one that labels hang on, wherever it stands.
     fn allowed<'a>(&self, mut synonyms: Vec<&'a str>) -> Vec<&'a str> {
-        synonyms.retain(|synonym| !self.is_protected(synonym));
+        let is_protected = |word: &str| self.is_protected(&segment::list_form(word));
+        synonyms
+            .retain(|synonym| !is_protected(synonym) && !segment::words(synonym).any(|word| is_protected(word.text)));
         synonyms
     }
 

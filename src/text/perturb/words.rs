@@ -148,6 +148,9 @@ impl<'a> Words<'a> {
     /// Lets two pieces change their texts.
     pub(super) fn swap(&mut self, one: usize, other: usize) {
         let Ok([a, b]) = self.pieces.get_disjoint_mut([one, other]) else { return };
+        if a.text == b.text {
+            return;
+        }
         std::mem::swap(&mut a.text, &mut b.text);
         std::mem::swap(&mut a.guard, &mut b.guard);
         let steps = a.steps | b.steps | 1 << self.step;

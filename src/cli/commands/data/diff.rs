@@ -54,11 +54,19 @@ fn counts(changes: &Changes) -> Vec<(&'static str, u64, String)> {
         .collect()
 }
 
-fn matched(changes: &Changes) -> &'static str {
-    if changes.by_id {
-        "rows are matched by their ids"
-    } else {
-        "rows are matched by their places, since they have no ids: one that is removed shifts those behind it"
+fn matched(changes: &Changes) -> String {
+    match (changes.by_id, changes.repeated_ids) {
+        (true, 0) => "rows are matched by their ids".to_owned(),
+        (true, repeated) => {
+            let rows = plural::count(repeated as usize, "row");
+            format!(
+                "rows are matched by their ids; {rows} before have the id of an earlier one, and are matched in their order"
+            )
+        }
+        (false, _) => {
+            "rows are matched by their places, since they have no ids: one that is removed shifts those behind it"
+                .to_owned()
+        }
     }
 }
 
@@ -146,7 +154,7 @@ fn text(args: &DataDiff, changes: &Changes, style: Style, width: usize) -> Strin
         }
         blocks.push(lines.join("\n"));
     }
-    blocks.push(style.faint(matched(changes)));
+    blocks.push(style.faint(&matched(changes)));
     blocks.join("\n\n")
 }
 

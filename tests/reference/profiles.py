@@ -1,7 +1,7 @@
 """What is in the datasets of this repository, counted by Python: writes tests/data/profile.json.
 
     pip install pyarrow numpy uniseg
-    python tests/reference/profile.py
+    python tests/reference/profiles.py
 
 Words are those of uniseg's word boundaries (UAX #29) that have a letter or a digit, of the NFKC form of a text. Texts are the same
 whose words are, in small letters, with a straight apostrophe. Quantiles are numpy's. The tests of `src/profile` read the file.
