@@ -45,6 +45,7 @@ const TRIES: usize = 5;
 /// Parameters of `augment`. Of pairs of texts the first is changed.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "what is protected, each by itself")]
 pub(super) struct Params {
     /// How many copies of each training row are tried, 1 if nothing is said; copies that turn out like their row, like each other,
     /// or like a row of `validation` or `test` are left out.

@@ -5,7 +5,7 @@
 pub(super) const BLOCK: usize = 64;
 
 /// The bytes from a place on, with zeros behind the last.
-#[inline(always)]
+#[inline]
 pub(super) fn block(bytes: &[u8], at: usize) -> [u8; BLOCK] {
     let rest = &bytes[at..];
     rest.first_chunk().copied().unwrap_or_else(|| {
@@ -16,7 +16,7 @@ pub(super) fn block(bytes: &[u8], at: usize) -> [u8; BLOCK] {
 }
 
 /// A bit for each byte, the first one lowest. The compiler judges as many at once as the machine can, if `is` has no branch.
-#[inline(always)]
+#[inline]
 pub(super) fn of(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
     let found = block.map(|byte| u8::from(is(byte)));
     let mut bits = 0;

@@ -34,7 +34,7 @@ impl TextOperation for Punctuation {
 fn replace<'a>(text: &'a str, with: &str) -> Cow<'a, str> {
     let mut edits = Edits::of(text);
     let mut done = 0;
-    for at in bits::places(text.as_bytes(), |byte| !byte.is_ascii_alphanumeric() & (byte != b' ')) {
+    for at in bits::places(text.as_bytes(), |byte| !matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b' ')) {
         // The other bytes of a character.
         if at < done {
             continue;

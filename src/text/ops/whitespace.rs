@@ -33,7 +33,7 @@ fn collapse(text: &str) -> Cow<'_, str> {
     let mut edits = Edits::of(text);
     let mut done = 0;
     // White space beyond ASCII begins with one of four bytes.
-    for at in bits::places(bytes, |byte| (byte == b' ') | matches!(byte, b'\t'..=b'\r' | 0xc2 | 0xe1..=0xe3)) {
+    for at in bits::places(bytes, |byte| matches!(byte, b' ' | b'\t'..=b'\r' | 0xc2 | 0xe1..=0xe3)) {
         let is_one = bytes[at] == b' ' && bytes.get(at + 1).is_some_and(|next| !matches!(next, b' ' | b'\t'..=b'\r' | 0x80..));
         if is_one || at < done {
             continue;

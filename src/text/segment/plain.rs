@@ -6,7 +6,8 @@ use crate::text::bits::{self, BLOCK};
 
 /// Whether a text is ASCII without `_`, which alone is no word: that needs more than its neighbours to be told.
 pub(super) fn is_plain(text: &str) -> bool {
-    !text.bytes().fold(false, |is_other, byte| is_other | (byte >= 0x80) | (byte == b'_'))
+    // Without an end before the end: many bytes are judged at once.
+    text.bytes().fold(0, |others, byte| others | u8::from(matches!(byte, 0x80.. | b'_'))) == 0
 }
 
 /// The number of words of such a text.
@@ -82,7 +83,6 @@ impl Iterator for Words<'_> {
 /// The bytes of a block that are inside words: letters, digits, and the marks that join two of them (`don't`, `3.5`) by the
 /// rules WB6, WB7, WB11 and WB12.
 #[inline]
-#[expect(clippy::needless_bitwise_bool, reason = "branches would keep the compiler from judging many bytes at once")]
 fn inside(bytes: &[u8], at: usize) -> u64 {
     let block = bits::block(bytes, at);
     let letters = bits::of(&block, |byte| byte.is_ascii_alphabetic());
@@ -92,8 +92,8 @@ fn inside(bytes: &[u8], at: usize) -> u64 {
         let behind = u64::from(bytes.get(at + BLOCK).is_some_and(is));
         (kind << 1 | before) & (kind >> 1 | behind << (BLOCK - 1))
     };
-    let of_letters = bits::of(&block, |byte| (byte == b'.') | (byte == b'\'') | (byte == b':'));
-    let of_digits = bits::of(&block, |byte| (byte == b'.') | (byte == b'\'') | (byte == b',') | (byte == b';'));
+    let of_letters = bits::of(&block, |byte| matches!(byte, b'.' | b'\'' | b':'));
+    let of_digits = bits::of(&block, |byte| matches!(byte, b'.' | b'\'' | b',' | b';'));
     let joined = of_letters & between_two(letters, u8::is_ascii_alphabetic)
         | of_digits & between_two(digits, u8::is_ascii_digit);
     letters | digits | joined
