@@ -55,7 +55,7 @@ impl Feed {
             feed.at = BYTE_ORDER_MARK.len();
         }
         if matches!(feed.bytes.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=255, ..] | [1..=255, 0, ..]) {
-            return Err(DataError::content("UTF-16, as every other byte says; save the file as UTF-8"));
+            return Err(DataError::content("UTF-16 text; save the file as UTF-8"));
         }
         Ok(feed)
     }
