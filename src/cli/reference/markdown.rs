@@ -91,12 +91,12 @@ fn ports(spec: &StageSpec) -> String {
 }
 
 fn after_dash(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!(" – {text}") }
+    if text.is_empty() { String::new() } else { format!(" – {}", text.replace('\n', "\n  ")) }
 }
 
-/// Text that may stand in a cell of a table.
+/// Text that may stand in a cell of a table: without blocks of code.
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|")
+    text.split("\n\n").filter(|part| !part.starts_with("```")).collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }
 
 fn capital(text: &str) -> String {

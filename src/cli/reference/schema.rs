@@ -226,9 +226,18 @@ fn either(words: &[String]) -> String {
     }
 }
 
-/// A doc comment as one line.
+/// A doc comment as one line, but for blocks of code, which stay as they are with an empty line around each.
 fn doc(schema: &Value) -> String {
-    schema["description"].as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+    let text = schema["description"].as_str().unwrap_or_default();
+    let mut parts = Vec::new();
+    for (number, part) in text.split("```").enumerate() {
+        if number % 2 == 1 {
+            parts.push(format!("```{}\n```", part.trim_end()));
+        } else if !part.trim().is_empty() {
+            parts.push(part.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+    }
+    parts.join("\n\n")
 }
 
 /// A value as a recipe has it on one line.

@@ -99,13 +99,23 @@ fn port_words(port: &Port) -> String {
 fn wrap(text: &str, indent: usize, width: usize) -> Vec<String> {
     let margin = " ".repeat(indent);
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
+    for (number, part) in text.split("```").enumerate() {
+        // A block of code, behind the name of its language.
+        if number % 2 == 1 {
+            let code = part.trim_end().lines().skip(1);
+            lines.extend(code.map(|line| if line.is_empty() { String::new() } else { format!("{margin}  {line}") }));
+            continue;
+        }
+        let mut is_new = true;
+        for word in part.split_whitespace() {
+            match lines.last_mut() {
+                Some(line) if !is_new && line.chars().count() + 1 + word.chars().count() <= width => {
+                    line.push(' ');
+                    line.push_str(word);
+                }
+                _ => lines.push(format!("{margin}{word}")),
             }
-            _ => lines.push(format!("{margin}{word}")),
+            is_new = false;
         }
     }
     lines
@@ -119,5 +129,7 @@ mod tests {
     fn lines_are_filled() {
         assert_eq!(wrap("one two three four", 2, 9), ["  one two", "  three", "  four"]);
         assert!(wrap("", 2, 9).is_empty());
+        let code = "one\n\n```text\na  long line of code\n\nb\n```\n\ntwo";
+        assert_eq!(wrap(code, 2, 9), ["  one", "    a  long line of code", "", "    b", "  two"]);
     }
 }

@@ -147,6 +147,10 @@ pub(in crate::stages) fn make<S: Merge + Serialize + DeserializeOwned>(
     })?;
     ctx.check_cancelled()?;
     let meta = made.writer.finish()?;
+    // What is left shares its files with what is made, which would be copied to have files of its own.
+    if let Some(to) = made.to.filter(|_| made.kept > 0) {
+        files::remove_others(to.dir, |_| false)?;
+    }
     for (split, &rows) in &meta.rows {
         ctx.metric(format!("rows.{}", split.name()), rows as f64, Unit::Count, Better::Neither);
     }

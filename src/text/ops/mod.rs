@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -129,7 +130,9 @@ operations! {
 
 /// Where web and e-mail addresses, names and hashtags stand.
 pub(super) fn addresses(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
-    urls::addresses(text).chain(mentions::mentions(text)).chain(hashtags::hashtags(text))
+    // Most texts have none of the two signs.
+    let signed = if memchr2(b'@', b'#', text.as_bytes()).is_some() { text } else { "" };
+    urls::addresses(text).chain(mentions::mentions(signed)).chain(hashtags::hashtags(signed))
 }
 
 /// The fault of a language without stop words.

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use memchr::memchr3;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +41,7 @@ pub(super) fn addresses(text: &str) -> impl Iterator<Item = Range<usize>> {
     let (mut from, mut done) = (0, 0);
     std::iter::from_fn(move || {
         loop {
-            let at = from + text.as_bytes()[from..].iter().position(|byte| matches!(byte, b':' | b'.' | b'@'))?;
+            let at = from + memchr3(b':', b'.', b'@', &text.as_bytes()[from..])?;
             let is_mail = text.as_bytes()[at] == b'@';
             let found = if is_mail { emails::around(text, done, at) } else { web(text, done, at) };
             match found {

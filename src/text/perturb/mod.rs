@@ -138,9 +138,12 @@ impl Surroundings {
 
     /// The synonyms that may be put in: a protected word is one that labels hang on, wherever it stands.
     fn allowed<'a>(&self, mut synonyms: Vec<&'a str>) -> Vec<&'a str> {
-        let is_protected = |word: &str| self.is_protected(&segment::list_form(word));
-        synonyms
-            .retain(|synonym| !is_protected(synonym) && !segment::words(synonym).any(|word| is_protected(word.text)));
+        let is_protected = |word: &str| self.is_protected(&segment::folded(word));
+        let is_one = |synonym: &str| synonym.bytes().all(|byte| byte.is_ascii_alphabetic());
+        synonyms.retain(|synonym| {
+            let has_protected = || segment::words(synonym).any(|word| is_protected(word.text));
+            !is_protected(synonym) && (is_one(synonym) || !has_protected())
+        });
         synonyms
     }
 
