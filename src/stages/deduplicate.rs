@@ -1,6 +1,7 @@
 //! `deduplicate`: drops rows that are the same or nearly so, and finds test rows that stand in training.
 
 mod buckets;
+mod kept;
 mod search;
 mod verdict;
 
@@ -16,7 +17,7 @@ use self::{
 use super::dataset::stream::{self, Merge};
 use crate::{
     base::{plural, units},
-    data::{DatasetReader, Split},
+    data::{DatasetReader, RowBatch, Split},
     stage::{Artifact, ArtifactKind, Better, Faults, Port, Sample, Stage, StageCtx, StageError, Unit},
     text::dedup::{Bands, Exact, MOST_PERMUTATIONS, Shingles},
 };
@@ -154,7 +155,7 @@ impl Stage for Deduplicate {
         let places = Places::new(&reader)?;
         let mut found = search(&places, params.exact, params.near.as_ref(), ctx.output, ctx)?;
         let searched = (found.bands, found.cut);
-        let mut verdict = Verdict::of(&mut found, &places, params);
+        let mut verdict = Verdict::of(&mut found, &places, params)?;
         drop(found);
         let shown = shown(&verdict);
         let mut receipts = std::mem::take(&mut verdict.leaks);
@@ -239,7 +240,7 @@ impl Named {
         let both = |findings: &[Finding]| findings.iter().flat_map(|finding| [finding.row, finding.kept]).collect();
         let (rows, with_text): (BTreeSet<u32>, BTreeSet<u32>) = (both(findings), both(shown));
         let rows: Vec<u32> = rows.union(&with_text).copied().collect();
-        let named = places.visit(ctx, &rows, |batch, at| {
+        let name = |batch: &RowBatch, at: usize| {
             let has_text = with_text.contains(&(places.first(batch) + at as u32));
             let text = || match batch.pair(at) {
                 None => batch.text(at).to_owned(),
@@ -247,6 +248,11 @@ impl Named {
             };
             let label = batch.label(at).map(ToOwned::to_owned);
             Row { split: batch.split(), name: batch.name(at), label, text: has_text.then(text) }
+        };
+        let mut named = Vec::with_capacity(rows.len());
+        places.visit(ctx, &rows, name, |row| {
+            named.push(row);
+            Ok(())
         })?;
         Ok(Self { rows: rows.into_iter().zip(named).collect() })
     }

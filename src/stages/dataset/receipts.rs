@@ -35,6 +35,16 @@ impl<T> Receipts<T> {
         }
     }
 
+    /// The same, where it may fail to be made.
+    pub(in crate::stages) fn try_add(&mut self, receipt: impl FnOnce() -> Result<T, StageError>) -> Result<(), StageError> {
+        if self.kept.len() < MOST {
+            self.kept.push(receipt()?);
+        } else {
+            self.more += 1;
+        }
+        Ok(())
+    }
+
     /// Those that are kept.
     pub(in crate::stages) fn kept(&self) -> &[T] {
         &self.kept

@@ -1,9 +1,11 @@
 //! Which rows are the same or nearly so: two passes over a dataset.
 //!
 //! The first pass keeps of each row 16 bytes for its text and 16 for each band, on the disk where they are many. The second reads the
-//! rows again that share a band with another, and keeps their shingles, at most 4 KiB a row, to compare them.
+//! rows again that share a band with another, and keeps their shingles, at most 4 KiB a row, to compare them, on the disk, too, where
+//! they are many. In memory are some ten bytes a row, and of rows that share bands with others four for each band.
 
 use std::{
+    borrow::Cow,
     ops::Range,
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
@@ -14,6 +16,7 @@ use rayon::prelude::*;
 use super::{
     Near,
     buckets::{Buckets, Entry},
+    kept::Kept,
 };
 use crate::{
     data::{DatasetReader, RowBatch, Split},
@@ -71,13 +74,15 @@ impl<'a> Places<'a> {
         self.of(rows.split()).start + rows.first_row() as u32
     }
 
-    /// Reads the batches that have some of these rows (sorted), several at a time, and makes something of each such row; in order.
+    /// Reads the batches that have some of these rows (sorted), several at a time, makes something of each such row, and gives it away
+    /// in their order.
     pub(super) fn visit<T: Send>(
         &self,
         ctx: &StageCtx<'_>,
         rows: &[u32],
         make: impl Fn(&RowBatch, usize) -> T + Sync,
-    ) -> Result<Vec<T>, StageError> {
+        mut give: impl FnMut(T) -> Result<(), StageError>,
+    ) -> Result<(), StageError> {
         let mut wanted: Vec<(usize, &[u32])> = Vec::new();
         let mut rest = rows;
         for (batch, &end) in self.ends.iter().enumerate() {
@@ -87,7 +92,6 @@ impl<'a> Places<'a> {
             }
             rest = behind;
         }
-        let mut made = Vec::with_capacity(rows.len());
         for some in wanted.chunks(2 * rayon::current_num_threads()) {
             ctx.check_cancelled()?;
             let read = |&(batch, rows): &(usize, &[u32])| -> Result<Vec<T>, StageError> {
@@ -97,15 +101,15 @@ impl<'a> Places<'a> {
                 Ok(rows.par_iter().with_min_len(64).map(|row| make(&batch, (row - first) as usize)).collect())
             };
             for part in some.par_iter().map(read).collect::<Vec<_>>() {
-                made.extend(part?);
+                part?.into_iter().try_for_each(&mut give)?;
             }
         }
-        Ok(made)
+        Ok(())
     }
 }
 
 /// What was found.
-pub(super) struct Found {
+pub(super) struct Found<'a> {
     /// Of each row the first one that is the same.
     pub(super) same: Clusters,
     /// The rows that are the same or nearly so, joined.
@@ -116,18 +120,21 @@ pub(super) struct Found {
     pub(super) cut: usize,
     /// Rows that shared a band with another, sorted, and their shingles.
     candidates: Vec<u32>,
-    resemblances: Vec<Resemblance>,
+    shingles: Kept<'a>,
 }
 
-impl Found {
+impl Found<'_> {
     /// How similar two rows are, from 0 to 1.
-    pub(super) fn similarity(&mut self, a: u32, b: u32) -> f64 {
+    pub(super) fn similarity(&mut self, a: u32, b: u32) -> Result<f64, StageError> {
         let (a, b) = (self.same.first(a), self.same.first(b));
-        if a == b { 1.0 } else { self.of(a).zip(self.of(b)).map_or(0.0, |(a, b)| a.with(b)) }
+        if a == b {
+            return Ok(1.0);
+        }
+        Ok(self.of(a)?.zip(self.of(b)?).map_or(0.0, |(a, b)| a.with(&b)))
     }
 
-    fn of(&self, row: u32) -> Option<&Resemblance> {
-        self.candidates.binary_search(&row).ok().map(|at| &self.resemblances[at])
+    fn of(&self, row: u32) -> Result<Option<Cow<'_, Resemblance>>, StageError> {
+        self.candidates.binary_search(&row).ok().map(|at| self.shingles.get(at)).transpose()
     }
 }
 
@@ -141,13 +148,13 @@ struct Room {
 }
 
 /// Finds the rows that are the same, and those that are nearly so if `near` is given; `dir` is for temporary files.
-pub(super) fn search(
+pub(super) fn search<'a>(
     places: &Places<'_>,
     exact: Exact,
     near: Option<&Near>,
-    dir: &Path,
+    dir: &'a Path,
     ctx: &StageCtx<'_>,
-) -> Result<Found, StageError> {
+) -> Result<Found<'a>, StageError> {
     let bands = near.and_then(Near::bands);
     let near = near.zip(bands);
     let (texts, signatures) = (Buckets::new(dir), Buckets::new(dir));
@@ -185,8 +192,8 @@ pub(super) fn search(
     }
     ctx.check_cancelled()?;
     let mut clusters = same.clone();
-    let (candidates, resemblances) = (Vec::new(), Vec::new());
-    let mut found = Found { same, clusters: Clusters::new(0), bands, cut: 0, candidates, resemblances };
+    let (candidates, shingles) = (Vec::new(), Kept::new(dir));
+    let mut found = Found { same, clusters: Clusters::new(0), bands, cut: 0, candidates, shingles };
     if let Some((near, _)) = near {
         // Of rows that are the same the first stands for all.
         let stands: Vec<bool> = (0..places.rows()).map(|row| found.same.first(row) == row).collect();
@@ -194,19 +201,21 @@ pub(super) fn search(
         // Most pairs share more than one band.
         buckets.par_sort_unstable();
         buckets.dedup();
-        let mut candidates: Vec<u32> = buckets.iter().flatten().copied().collect();
-        candidates.par_sort_unstable();
-        candidates.dedup();
-        found.resemblances = places.visit(ctx, &candidates, |rows, row| {
+        let mut shares = vec![false; stands.len()];
+        buckets.iter().flatten().for_each(|row| shares[*row as usize] = true);
+        found.candidates = (0..places.rows()).filter(|row| shares[*row as usize]).collect();
+        drop((stands, shares));
+        let of_row = |rows: &RowBatch, row: usize| {
             let mut room = Room::default();
             room.form.set(rows.text(row), rows.pair(row));
             near.shingles.hash(&room.form, &mut room.hashes);
             Resemblance::of(&room.hashes, &mut room.signature)
-        })?;
-        found.candidates = candidates;
+        };
+        let shingles = &mut found.shingles;
+        places.visit(ctx, &found.candidates, of_row, |row| shingles.push(row))?;
         for rows in &buckets {
             ctx.check_cancelled()?;
-            found.cut += compare(rows, near.threshold, &found, &mut clusters);
+            found.cut += compare(rows, near.threshold, &found, &mut clusters)?;
         }
     }
     found.clusters = clusters;
@@ -214,19 +223,22 @@ pub(super) fn search(
 }
 
 /// Joins the rows of a bucket that are near enough. Returns how many were not compared with all before them.
-fn compare(rows: &[u32], threshold: f64, found: &Found, clusters: &mut Clusters) -> usize {
+fn compare(rows: &[u32], threshold: f64, found: &Found<'_>, clusters: &mut Clusters) -> Result<usize, StageError> {
     let mut cut = 0;
     // Whether all rows so far are of one cluster, as those of a template are: one that joins it has no others to be compared with.
     let mut is_one = true;
     for (at, &row) in rows.iter().enumerate() {
-        let mut compared = 0;
+        let (mut own, mut compared) = (None, 0);
         for (looked_at, &other) in rows[..at].iter().enumerate() {
             if clusters.first(other) != clusters.first(row) {
                 if compared == MOST_COMPARED || looked_at == MOST_LOOKED_AT {
                     cut += 1;
                     break;
                 }
-                let similarity = found.of(other).zip(found.of(row)).map_or(0.0, |(other, row)| other.with(row));
+                if own.is_none() {
+                    own = found.of(row)?;
+                }
+                let similarity = found.of(other)?.zip(own.as_ref()).map_or(0.0, |(other, own)| other.with(own));
                 if similarity >= threshold {
                     clusters.join(other, row);
                 }
@@ -238,7 +250,7 @@ fn compare(rows: &[u32], threshold: f64, found: &Found, clusters: &mut Clusters)
         }
         is_one &= clusters.first(row) == clusters.first(rows[0]);
     }
-    cut
+    Ok(cut)
 }
 
 #[cfg(test)]
@@ -246,33 +258,33 @@ mod tests {
     use super::*;
 
     /// Rows whose shingles are numbers.
-    fn found(rows: &[Vec<u64>]) -> Found {
+    fn found<'a>(rows: &[Vec<u64>], dir: &'a Path) -> Found<'a> {
         let mut room = Vec::new();
-        let resemblances = rows.iter().map(|hashes| {
+        let mut shingles = Kept::new(dir);
+        for hashes in rows {
             let spread: Vec<u64> = hashes.iter().map(|hash| hash.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
-            Resemblance::of(&spread, &mut room)
-        });
+            shingles.push(Resemblance::of(&spread, &mut room)).unwrap();
+        }
         let count = rows.len() as u32;
-        let resemblances = resemblances.collect();
         let (same, clusters) = (Clusters::new(count), Clusters::new(count));
-        Found { same, clusters, bands: None, candidates: (0..count).collect(), resemblances, cut: 0 }
+        Found { same, clusters, bands: None, cut: 0, candidates: (0..count).collect(), shingles }
     }
 
     #[test]
     fn a_bucket_of_one_template_takes_linear_time_and_one_of_many_is_cut() {
         // Nine shingles of ten in common.
-        let count = 200_000_u32;
+        let (count, dir) = (200_000_u32, tempfile::tempdir().unwrap());
         let alike: Vec<Vec<u64>> = (0..count).map(|row| (0..9).chain([100 + u64::from(row)]).collect()).collect();
         let bucket: Vec<u32> = (0..count).collect();
         let mut clusters = Clusters::new(count);
-        assert_eq!(compare(&bucket, 0.8, &found(&alike), &mut clusters), 0);
+        assert_eq!(compare(&bucket, 0.8, &found(&alike, dir.path()), &mut clusters).unwrap(), 0);
         assert!(bucket.iter().all(|row| clusters.first(*row) == 0));
         // One in common: what is alike is found among the first, and what was not looked at is counted.
         let mut unlike: Vec<Vec<u64>> = (0..100).map(|row| (0..10).map(|shingle| row * 10 + shingle).collect()).collect();
         unlike[99] = unlike[5].clone();
         unlike[98] = unlike[90].clone();
         let mut clusters = Clusters::new(100);
-        let cut = compare(&bucket[..100], 0.8, &found(&unlike), &mut clusters);
+        let cut = compare(&bucket[..100], 0.8, &found(&unlike, dir.path()), &mut clusters).unwrap();
         assert_eq!((clusters.first(99), clusters.first(98)), (5, 98));
         assert_eq!(cut, 35);
     }

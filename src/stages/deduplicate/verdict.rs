@@ -8,7 +8,7 @@ use super::{
     Across, Params, Within,
     search::{Found, Places},
 };
-use crate::{data::Split, stages::dataset::receipts::Receipts};
+use crate::{data::Split, stage::StageError, stages::dataset::receipts::Receipts};
 
 /// Rows of a cluster that a row is compared with to find which it is nearest to.
 const MOST_COMPARED: usize = 64;
@@ -51,7 +51,7 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    pub(super) fn of(found: &mut Found, places: &Places<'_>, params: &Params) -> Self {
+    pub(super) fn of(found: &mut Found<'_>, places: &Places<'_>, params: &Params) -> Result<Self, StageError> {
         let rows = places.rows();
         let mut verdict = Self { is_dropped: vec![false; rows as usize], ..Self::default() };
         let mut has_others = vec![false; rows as usize];
@@ -74,12 +74,19 @@ impl Verdict {
             let from = |start: u32| cluster.partition_point(|row| *row < start);
             let (of_train, measured) = cluster.split_at(from(validation.start));
             let (of_validation, of_test) = measured.split_at(from(test.start) - of_train.len());
-            verdict.judge(of_train, of_validation, of_test, found, params);
+            verdict.judge(of_train, of_validation, of_test, found, params)?;
         }
-        verdict
+        Ok(verdict)
     }
 
-    fn judge(&mut self, train: &[u32], validation: &[u32], test: &[u32], found: &mut Found, params: &Params) {
+    fn judge(
+        &mut self,
+        train: &[u32],
+        validation: &[u32],
+        test: &[u32],
+        found: &mut Found<'_>,
+        params: &Params,
+    ) -> Result<(), StageError> {
         let leaks_go = params.across == Across::Drop;
         let repeats_go = params.within == Within::Drop;
         let threshold = params.near.as_ref().map_or(1.0, |near| near.threshold);
@@ -89,8 +96,8 @@ impl Verdict {
         let [validation, test] = [validation, test].map(|rows| Measured::new(rows, found));
         for &row in train {
             // What it equals says more than what it is near to, and `test` more than `validation`.
-            let to_test = test.nearest(row, threshold, found);
-            let to_validation = validation.nearest(row, threshold, found);
+            let to_test = test.nearest(row, threshold, found)?;
+            let to_validation = validation.nearest(row, threshold, found)?;
             let leak = match (to_test, to_validation) {
                 (Some(near), Some(exact)) if near.kind == Kind::Near && exact.kind == Kind::Exact => Some((0, exact)),
                 (Some(test), _) => Some((1, test)),
@@ -106,20 +113,21 @@ impl Verdict {
                 let is_same = found.same.first(row) == found.same.first(train[0]);
                 let kind = if is_same { Kind::Exact } else { Kind::Near };
                 self.repeated[usize::from(!is_same)] += 1;
-                self.repeats.add(|| {
-                    let similarity = found.similarity(row, train[0]);
-                    Finding { row, kept: train[0], kind, similarity, is_dropped: repeats_go }
-                });
+                self.repeats.try_add(|| {
+                    let similarity = found.similarity(row, train[0])?;
+                    Ok(Finding { row, kept: train[0], kind, similarity, is_dropped: repeats_go })
+                })?;
                 self.is_dropped[row as usize] |= repeats_go;
             }
         }
         for &row in validation.rows {
-            if let Some(finding) = test.nearest(row, threshold, found) {
+            if let Some(finding) = test.nearest(row, threshold, found)? {
                 self.leaked[1] += 1;
                 self.leaks.add(|| Finding { is_dropped: leaks_go, ..finding });
                 self.is_dropped[row as usize] |= leaks_go;
             }
         }
+        Ok(())
     }
 }
 
@@ -131,7 +139,7 @@ struct Measured<'a> {
 }
 
 impl<'a> Measured<'a> {
-    fn new(rows: &'a [u32], found: &mut Found) -> Self {
+    fn new(rows: &'a [u32], found: &mut Found<'_>) -> Self {
         let mut first = BTreeMap::new();
         for &row in rows {
             first.entry(found.same.first(row)).or_insert(row);
@@ -140,18 +148,18 @@ impl<'a> Measured<'a> {
     }
 
     /// Which of the rows a row equals, or is nearest to; none where it is near enough to none: others may stand between them.
-    fn nearest(&self, row: u32, threshold: f64, found: &mut Found) -> Option<Finding> {
+    fn nearest(&self, row: u32, threshold: f64, found: &mut Found<'_>) -> Result<Option<Finding>, StageError> {
         let finding = |kept, kind, similarity| Finding { row, kept, kind, similarity, is_dropped: false };
         if let Some(&same) = self.first.get(&found.same.first(row)) {
-            return Some(finding(same, Kind::Exact, 1.0));
+            return Ok(Some(finding(same, Kind::Exact, 1.0)));
         }
         let mut best: Option<(u32, f64)> = None;
         for &other in self.first.values().take(MOST_COMPARED) {
-            let similarity = found.similarity(row, other);
+            let similarity = found.similarity(row, other)?;
             if similarity >= threshold && best.is_none_or(|(_, most)| similarity > most) {
                 best = Some((other, similarity));
             }
         }
-        best.map(|(kept, similarity)| finding(kept, Kind::Near, similarity))
+        Ok(best.map(|(kept, similarity)| finding(kept, Kind::Near, similarity)))
     }
 }

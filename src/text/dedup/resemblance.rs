@@ -21,6 +21,18 @@ impl Resemblance {
         Self(room[..room.len().min(MOST)].into())
     }
 
+    /// The hashes of the shingles that are kept, in their order.
+    #[must_use]
+    pub fn shingles(&self) -> &[u32] {
+        &self.0
+    }
+
+    /// What [`Self::shingles`] gave.
+    #[must_use]
+    pub fn from_shingles(shingles: Vec<u32>) -> Self {
+        Self(shingles.into())
+    }
+
     /// The Jaccard similarity of two texts' shingles; 0 where a text has none.
     #[must_use]
     pub fn with(&self, other: &Self) -> f64 {
