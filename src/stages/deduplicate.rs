@@ -46,7 +46,8 @@ pub(super) struct Params {
     /// When two texts are the same. A pair of texts is one text here.
     #[serde(default)]
     exact: Exact,
-    /// When two texts are nearly the same; `null`: never, so that only texts that are the same are found.
+    /// When two texts are nearly the same; `null`: never, so that only texts that are the same are found. Some ten bytes a row are in
+    /// memory, and of rows that share bands with others four for each band; the rest is on the disk where it is much.
     #[serde(default = "near")]
     near: Option<Near>,
     /// What becomes of a row that is (nearly) in a split that measures, too: of a row of `train` in `validation` or `test`, of a row of

@@ -230,11 +230,12 @@ fn compare(rows: &[u32], threshold: f64, found: &Found<'_>, clusters: &mut Clust
     for (at, &row) in rows.iter().enumerate() {
         let (mut own, mut compared) = (None, 0);
         for (looked_at, &other) in rows[..at].iter().enumerate() {
-            if clusters.first(other) != clusters.first(row) {
-                if compared == MOST_COMPARED || looked_at == MOST_LOOKED_AT {
-                    cut += 1;
-                    break;
-                }
+            let is_other = clusters.first(other) != clusters.first(row);
+            if looked_at == MOST_LOOKED_AT || is_other && compared == MOST_COMPARED {
+                cut += 1;
+                break;
+            }
+            if is_other {
                 if own.is_none() {
                     own = found.of(row)?;
                 }
@@ -287,5 +288,11 @@ mod tests {
         let cut = compare(&bucket[..100], 0.8, &found(&unlike, dir.path()), &mut clusters).unwrap();
         assert_eq!((clusters.first(99), clusters.first(98)), (5, 98));
         assert_eq!(cut, 35);
+        // Two templates: what joins the second is looked for among the first rows only.
+        let (mut two, bucket) = (alike[..20_000].to_vec(), &bucket[..20_000]);
+        two.iter_mut().skip(1).step_by(2).for_each(|row| row.iter_mut().for_each(|shingle| *shingle += 1 << 40));
+        let mut clusters = Clusters::new(20_000);
+        compare(bucket, 0.8, &found(&two, dir.path()), &mut clusters).unwrap();
+        assert!(bucket.iter().all(|row| clusters.first(*row) == row % 2));
     }
 }
