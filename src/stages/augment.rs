@@ -470,5 +470,8 @@ fn report(params: &Params, summary: &Summary, ctx: &mut StageCtx<'_>) {
         let of = plural::count(wanted, "copy");
         ctx.record.warnings.push(format!("{} of {of} were left out, as {why}", thousands(left_out)));
     }
+    if summary.copies == 0 && wanted > 0 {
+        ctx.record.warnings.push("no copy was made".to_owned());
+    }
     ctx.record.samples.extend(spread(&summary.samples).cloned());
 }

@@ -28,21 +28,27 @@ impl<T> Default for Receipts<T> {
 impl<T> Receipts<T> {
     /// Adds one; it is made only if it is kept.
     pub(in crate::stages) fn add(&mut self, receipt: impl FnOnce() -> T) {
-        if self.kept.len() < MOST {
+        if self.is_kept() {
             self.kept.push(receipt());
-        } else {
-            self.more += 1;
         }
     }
 
     /// The same, where it may fail to be made.
-    pub(in crate::stages) fn try_add(&mut self, receipt: impl FnOnce() -> Result<T, StageError>) -> Result<(), StageError> {
-        if self.kept.len() < MOST {
+    pub(in crate::stages) fn try_add(
+        &mut self,
+        receipt: impl FnOnce() -> Result<T, StageError>,
+    ) -> Result<(), StageError> {
+        if self.is_kept() {
             self.kept.push(receipt()?);
-        } else {
-            self.more += 1;
         }
         Ok(())
+    }
+
+    /// Whether there is room for one more, which is counted where there is none.
+    fn is_kept(&mut self) -> bool {
+        let is_kept = self.kept.len() < MOST;
+        self.more += usize::from(!is_kept);
+        is_kept
     }
 
     /// Those that are kept.
