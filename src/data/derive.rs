@@ -115,7 +115,7 @@ impl RowBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Dataset, DatasetReader, DatasetWriter, Import, Limit, Roles, Split, SplitBy};
+    use crate::data::{Dataset, DatasetReader, DatasetWriter, Import, Roles, Split};
 
     #[test]
     fn derived_rows_carry_their_origin_and_all_splits_one_schema() {
@@ -124,15 +124,7 @@ mod tests {
         let table = "id,text,label,split,n\nx,a,1,train,s\ny,b,0,train,s\nz,c,1,test,s\n";
         crate::base::fs::write_atomic(&path, table.as_bytes()).unwrap();
         let roles = Roles { text: "text".into(), pair: None, label: Some("label".into()), id: Some("id".into()) };
-        let import = Import {
-            roles,
-            split: SplitBy::Column("split".into()),
-            limit: Limit::None,
-            max_rejected: 0,
-            seed: 0,
-            source: String::new(),
-            license: String::new(),
-        };
+        let import = Import::by_column(roles, "split");
         let dir = |name: &str| dir.path().join(name);
         std::fs::create_dir(dir("read")).unwrap();
         import.write(&path, "t.csv", &dir("read"), &mut |_, _| Ok(())).unwrap();

@@ -256,26 +256,14 @@ mod tests {
     use std::fmt::Write;
 
     use super::*;
-    use crate::{
-        base::fs::write_atomic,
-        data::{Import, Limit},
-    };
+    use crate::{base::fs::write_atomic, data::Import};
 
     fn import(table: &str, text: &str, label: Option<&str>) -> Dataset {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("t.csv");
         write_atomic(&path, table.as_bytes()).unwrap();
         let roles = Roles { text: text.into(), pair: None, label: label.map(Into::into), id: Some("id".into()) };
-        let split = crate::data::SplitBy::Column("split".into());
-        let import = Import {
-            roles,
-            split,
-            limit: Limit::None,
-            max_rejected: 0,
-            seed: 0,
-            source: "s".into(),
-            license: "l".into(),
-        };
+        let import = Import { source: "s".into(), license: "l".into(), ..Import::by_column(roles, "split") };
         import.read(&path, "t.csv").unwrap().0
     }
 

@@ -408,7 +408,7 @@ mod tests {
     };
     use crate::{
         base::fs::write_atomic,
-        data::{Import, Limit, Roles, SplitBy, read_texts},
+        data::{Import, Roles, read_texts},
     };
 
     /// Texts whose third sentence is the reference, but for one that is empty and one of one word.
@@ -425,15 +425,7 @@ mod tests {
         }
         let file = rig.path("docs.csv");
         write_atomic(&file, csv.as_bytes()).unwrap();
-        let import = Import {
-            roles: Roles { text: "text".into(), pair: None, label: None, id: None },
-            split: SplitBy::Column("split".into()),
-            limit: Limit::None,
-            max_rejected: 0,
-            seed: 1,
-            source: String::new(),
-            license: String::new(),
-        };
+        let import = Import::by_column(Roles { text: "text".into(), pair: None, label: None, id: None }, "split");
         let (dataset, _) = import.read(&file, "docs").unwrap();
         std::fs::create_dir(rig.path("docs")).unwrap();
         dataset.write(&rig.path("docs")).unwrap();

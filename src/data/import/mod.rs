@@ -253,6 +253,20 @@ impl Import {
         Ok(Imported { meta: copied.writer.finish()?, counts, rejected: rejects.count(), warnings })
     }
 
+    /// What tests make of a table: all rows, split by a column.
+    #[cfg(test)]
+    pub(crate) fn by_column(roles: Roles, split: &str) -> Self {
+        Self {
+            roles,
+            split: SplitBy::Column(split.to_owned()),
+            limit: Limit::None,
+            max_rejected: 0,
+            seed: 0,
+            source: String::new(),
+            license: String::new(),
+        }
+    }
+
     /// Reads a file into memory: [`Self::write`] into a folder that is gone afterwards.
     #[cfg(test)]
     pub(crate) fn read(&self, path: &Path, name: &str) -> Result<(super::Dataset, Vec<String>), DataError> {
@@ -305,15 +319,8 @@ mod tests {
                          4,dull,neg,test,1\n5,good film,pos,test,3\n";
 
     fn import() -> Import {
-        Import {
-            roles: Roles { text: "text".into(), pair: None, label: Some("label".into()), id: Some("id".into()) },
-            split: SplitBy::Column("part".into()),
-            limit: Limit::None,
-            max_rejected: 0,
-            seed: 0,
-            source: "a test".into(),
-            license: "MIT".into(),
-        }
+        let roles = Roles { text: "text".into(), pair: None, label: Some("label".into()), id: Some("id".into()) };
+        Import { source: "a test".into(), license: "MIT".into(), ..Import::by_column(roles, "part") }
     }
 
     fn read(import: &Import, table: &str) -> Result<(Dataset, Vec<String>), DataError> {

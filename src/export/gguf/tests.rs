@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     base::fs,
-    data::{Import, Limit, Roles, SplitBy},
+    data::{Import, Roles},
     model::{Activation, ClassifierHead, EncoderSpec, Head, LayerShape},
 };
 
@@ -353,15 +353,8 @@ fn pairs_are_compared_without_their_types() {
         |n: usize| format!("good movie {n},not a good {n} film at all,{}\n", ["train", "validation", "test"][n % 3]);
     fs::write_atomic(&rows, ("text,other,split\n".to_owned() + &(0..10).map(row).collect::<String>()).as_bytes())
         .unwrap();
-    let import = Import {
-        roles: Roles { text: "text".into(), pair: Some("other".into()), label: None, id: None },
-        split: SplitBy::Column("split".into()),
-        limit: Limit::None,
-        max_rejected: 0,
-        seed: 1,
-        source: String::new(),
-        license: String::new(),
-    };
+    let import =
+        Import::by_column(Roles { text: "text".into(), pair: Some("other".into()), label: None, id: None }, "split");
     let (dataset, _) = import.read(&rows, "pairs").unwrap();
     dataset.write(dir.path()).unwrap();
     let request = Request { data: Some(dir.path()), min_agreement: 0.0, ..request(from.path(), F32) };

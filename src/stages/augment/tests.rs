@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{super::evaluate::rig::Rig, super::lexicon::LexiconSource, *};
 use crate::{
     base::fs::write_atomic,
-    data::{Dataset, Import, Limit, Roles, SplitBy},
+    data::{Dataset, Import, Roles},
     model::{EncoderSpec, Head, LayerShape, Model},
     stage::Record,
     text::perturb::Change,
@@ -33,15 +33,7 @@ fn write(rig: &Rig, name: &str, rows: &[(&str, &str)]) {
     let table = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
     let file = rig.path(&format!("{name}.jsonl"));
     write_atomic(&file, table.as_bytes()).unwrap();
-    let import = Import {
-        roles: Roles { text: "text".into(), pair: None, label: Some("label".into()), id: Some("id".into()) },
-        split: SplitBy::Column("split".into()),
-        limit: Limit::None,
-        max_rejected: 0,
-        seed: 1,
-        source: String::new(),
-        license: String::new(),
-    };
+    let import = Import::by_column(Roles { text: "text".into(), pair: None, label: Some("label".into()), id: Some("id".into()) }, "split");
     let (dataset, _) = import.read(&file, name).unwrap();
     std::fs::create_dir(rig.path(name)).unwrap();
     dataset.write(&rig.path(name)).unwrap();

@@ -76,10 +76,25 @@ impl World {
         let params = (spec.check)(&Node::from_json(params, Span::default())).map_err(|faults| format!("{faults:?}"))?;
         let output = self.dir.path().join(name);
         std::fs::create_dir(&output).unwrap();
-        let mut ctx = StageCtx {
+        let mut ctx = self.ctx(around, name, inputs, &output);
+        (spec.run)(&params, &mut ctx).map_err(|error| error.to_string())?;
+        let record = ctx.record;
+        let digest = Digest::of_dir(&output).unwrap();
+        let (stage, kind) = (kind.to_owned(), spec.output);
+        Ok(Artifact { name: name.to_owned(), stage, kind, dir: output, digest, inputs: Vec::new(), record })
+    }
+
+    fn ctx<'a>(
+        &'a self,
+        around: &'a Around<'_>,
+        name: &'a str,
+        inputs: &'a [(&'static str, Vec<Artifact>)],
+        output: &'a Path,
+    ) -> StageCtx<'a> {
+        StageCtx {
             name,
             inputs,
-            output: &output,
+            output,
             partial: around.partial,
             lease: Lease { device: DeviceId::Cpu, threads: 1, exclusive: false },
             seed: 42,
@@ -89,12 +104,7 @@ impl World {
             sink: around,
             run: None,
             record: Record::default(),
-        };
-        (spec.run)(&params, &mut ctx).map_err(|error| error.to_string())?;
-        let record = ctx.record;
-        let digest = Digest::of_dir(&output).unwrap();
-        let (stage, kind) = (kind.to_owned(), spec.output);
-        Ok(Artifact { name: name.to_owned(), stage, kind, dir: output, digest, inputs: Vec::new(), record })
+        }
     }
 
     fn reviews(&self, limit: usize) -> Artifact {
@@ -179,29 +189,30 @@ fn normalised_augmented_and_queried() {
     assert_eq!(Dataset::open(&joined.dir).unwrap().rows(Split::Train).unwrap().ids, left.ids);
 }
 
+/// What stages make of some reviews is the same on one thread and on three.
+fn same_on_all_threads(reviews: usize, make: impl Fn(&World, Artifact) -> Vec<Result<Artifact, String>> + Sync) {
+    let made = [1, 3].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let world = World::new();
+            let made = make(&world, world.reviews(reviews)).into_iter();
+            made.map(|artifact| artifact.map(|artifact| (artifact.digest, artifact.record))).collect::<Vec<_>>()
+        })
+    });
+    assert!(made[0].iter().all(Result::is_ok), "{:?}", made[0]);
+    assert_eq!(made[0], made[1]);
+}
+
 #[test]
 fn bytes_do_not_depend_on_threads() {
-    let digests: Vec<_> = [1, 3]
-        .into_iter()
-        .map(|threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
-                let world = World::new();
-                let reviews = world.reviews(200);
-                let steps = json!([{"stem": {"language": "en"}}]);
-                let clean =
-                    world.run("clean", "normalize", &json!({"steps": steps}), &[("data", vec![reviews.clone()])]);
-                let steps = json!([{"swap": {"rate": 0.1}}, {"delete": {"rate": 0.1}}]);
-                let more = world.run("more", "augment", &json!({"steps": steps}), &[("data", vec![reviews.clone()])]);
-                let sql = "SELECT MIN(id) AS id, text, FIRST(label) AS label, split FROM data GROUP BY text, split";
-                let query = world.run("query", "query", &json!({"sql": sql}), &[("data", vec![reviews.clone()])]);
-                [Ok(reviews), clean, more, query]
-                    .map(|artifact| artifact.map(|artifact| (artifact.digest, artifact.record)))
-            })
-        })
-        .collect();
-    assert!(digests[0].iter().all(Result::is_ok), "{:?}", digests[0]);
-    assert_eq!(digests[0], digests[1]);
+    same_on_all_threads(200, |world, reviews| {
+        let run = |name: &str, kind: &str, params: Value| world.run(name, kind, &params, &[("data", vec![reviews.clone()])]);
+        let clean = run("clean", "normalize", json!({"steps": [{"stem": {"language": "en"}}]}));
+        let more = run("more", "augment", json!({"steps": [{"swap": {"rate": 0.1}}, {"delete": {"rate": 0.1}}]}));
+        let sql = "SELECT MIN(id) AS id, text, FIRST(label) AS label, split FROM data GROUP BY text, split";
+        let query = run("query", "query", json!({"sql": sql}));
+        vec![Ok(reviews.clone()), clean, more, query]
+    });
 }
 
 #[test]
@@ -366,20 +377,7 @@ fn a_stop_that_is_seen_between_parts_leaves_what_is_made() {
     let around = Around { partial: Some(Partial { dir: &partial, every: Every::default() }), ..Around::default() };
     let output = world.dir.path().join("out");
     std::fs::create_dir(&output).unwrap();
-    let mut ctx = StageCtx {
-        name: "out",
-        inputs: &[],
-        output: &output,
-        partial: around.partial,
-        lease: Lease { device: DeviceId::Cpu, threads: 1, exclusive: false },
-        seed: 42,
-        base_dir: world.dir.path(),
-        program: Path::new("lmpipe"),
-        cancel: &around.cancel,
-        sink: &around,
-        run: None,
-        record: Record::default(),
-    };
+    let mut ctx = world.ctx(&around, "out", &[], &output);
     // On one thread two parts are made at a time; the writer waits when the last two are.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let made = pool.install(|| {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     base::{device::DeviceId, digest::Digest, fs::write_atomic, node::Node, span::Span},
-    data::{Import, Limit, Roles, SplitBy},
+    data::{Import, Roles},
     stage::{
         Artifact, ArtifactKind, Cancel, Lease, Progress, Record, Stage, StageCtx, StageError, StageSink, StageSpec,
     },
@@ -57,15 +57,7 @@ impl Rig {
         }
         let file = self.path("rows.csv");
         write_atomic(&file, csv.as_bytes()).unwrap();
-        let import = Import {
-            roles: Roles { text: "text".into(), pair: None, label: Some("label".into()), id: None },
-            split: SplitBy::Column("split".into()),
-            limit: Limit::None,
-            max_rejected: 0,
-            seed: 1,
-            source: String::new(),
-            license: String::new(),
-        };
+        let import = Import::by_column(Roles { text: "text".into(), pair: None, label: Some("label".into()), id: None }, "split");
         let (dataset, _) = import.read(&file, name).unwrap();
         fs::create_dir(self.path(name)).unwrap();
         dataset.write(&self.path(name)).unwrap();

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{super::REGISTRY, *};
 use crate::{
     base::{device::DeviceId, digest::Digest, fs, node::Node, span::Span},
-    data::{Import, Limit, Roles, SplitBy},
+    data::{Import, Roles},
     model::{EncoderSpec, LayerShape},
     stage::{Artifact, Cancel, Lease, Progress, Record, StageSink},
 };
@@ -62,15 +62,7 @@ impl Bench {
         }
         let csv = bench.path("table.csv");
         fs::write_atomic(&csv, table.as_bytes()).unwrap();
-        let import = Import {
-            roles: Roles { text: "text".into(), pair: None, label: labelled.then(|| "label".into()), id: None },
-            split: SplitBy::Column("split".into()),
-            limit: Limit::None,
-            max_rejected: 0,
-            seed: 1,
-            source: String::new(),
-            license: String::new(),
-        };
+        let import = Import::by_column(Roles { text: "text".into(), pair: None, label: labelled.then(|| "label".into()), id: None }, "split");
         let (dataset, _) = import.read(&csv, "table.csv").unwrap();
         fs::create_dir(&bench.path("data")).unwrap();
         dataset.write(&bench.path("data")).unwrap();

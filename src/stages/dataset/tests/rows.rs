@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
 
-use super::{World, fact, faults};
+use super::{World, same_on_all_threads, fact, faults};
 use crate::{
     base::fs::{read_text, write_atomic},
     data::{Dataset, Split},
@@ -234,25 +234,14 @@ fn pairs_are_one_text() {
 
 #[test]
 fn bytes_of_rows_do_not_depend_on_threads() {
-    let digests: Vec<_> = [1, 3]
-        .into_iter()
-        .map(|threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
-                let world = World::new();
-                let reviews = world.reviews(1_000);
-                let keep =
-                    json!([{"length": {"words": {"from": 8}}}, {"repetition": {}}, {"quality": {"ellipsis_lines": 1}}]);
-                let params = json!({"keep": keep, "splits": ["train", "validation"], "rejected": true});
-                let filtered = world.on(&reviews, "filtered", "filter", &params);
-                let near = json!({"threshold": 0.2, "shingles": {"words": 1}});
-                let unique = world.on(&reviews, "unique", "deduplicate", &json!({"near": near}));
-                [filtered, unique].map(|artifact| artifact.map(|artifact| (artifact.digest, artifact.record)))
-            })
-        })
-        .collect();
-    assert!(digests[0].iter().all(Result::is_ok), "{:?}", digests[0]);
-    assert_eq!(digests[0], digests[1]);
+    same_on_all_threads(1_000, |world, reviews| {
+        let keep = json!([{"length": {"words": {"from": 8}}}, {"repetition": {}}, {"quality": {"ellipsis_lines": 1}}]);
+        let params = json!({"keep": keep, "splits": ["train", "validation"], "rejected": true});
+        let filtered = world.on(&reviews, "filtered", "filter", &params);
+        let near = json!({"threshold": 0.2, "shingles": {"words": 1}});
+        let unique = world.on(&reviews, "unique", "deduplicate", &json!({"near": near}));
+        vec![filtered, unique]
+    });
 }
 
 /// Against the pairs from 0.5 that `tests/reference/minhash.py` found by comparing all texts with all: of the vendored datasets, which
